@@ -1,0 +1,112 @@
+"""Which contracts there are and which are collected: exchangeInfo into Symbol rows, Symbol rows into shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from collectors.models import Symbol, SymbolStatus
+from collectors.shards import shard_of
+
+#: deliveryDate of a contract that never ends (exchangeInfo).
+NO_DELIVERY_MS = 4_133_404_800_000
+#: A contract about to trade is streamed already, so that its first trade is not missed.
+COLLECTED = (SymbolStatus.TRADING, SymbolStatus.PENDING_TRADING)
+
+_FIELDS = (
+    "delivery_date",
+    "contract_type",
+    "status",
+    "pair",
+    "base_asset",
+    "quote_asset",
+    "tick_size",
+    "step_size",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What a synchronisation changed. `skipped`: entries that could not be read."""
+
+    listed: int
+    added: int
+    changed: int
+    delisted: int
+    skipped: int
+
+
+def sync_symbols(entries: Iterable[Mapping[str, Any]]) -> SyncResult:
+    """Bring the Symbol rows in line with the `symbols` of an exchangeInfo answer.
+
+    New contracts are enabled; `enabled` of known ones is the user's and never touched. One that is no longer listed,
+    or whose ticker was given to a new contract, becomes DELISTED; rows are never deleted.
+    """
+    listed: dict[tuple[str, datetime], Symbol] = {}
+    skipped = 0
+    for entry in entries:
+        try:
+            symbol = _symbol(entry)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            skipped += 1
+            continue
+        listed[symbol.name, symbol.onboard_date] = symbol
+    added, changed = [], []
+    with transaction.atomic():
+        known = {(row.name, row.onboard_date): row for row in Symbol.objects.select_for_update()}
+        for key, symbol in listed.items():
+            row = known.get(key)
+            if row is None:
+                added.append(symbol)
+            elif any(getattr(row, name) != getattr(symbol, name) for name in _FIELDS):
+                for name in _FIELDS:
+                    setattr(row, name, getattr(symbol, name))
+                changed.append(row)
+        gone = [row for key, row in known.items() if key not in listed and row.status != SymbolStatus.DELISTED]
+        # An answer without contracts is an accident of the exchange, not the end of all of them.
+        gone = gone if listed else []
+        for row in gone:
+            row.status = SymbolStatus.DELISTED
+        Symbol.objects.bulk_create(added)
+        Symbol.objects.bulk_update([*changed, *gone], _FIELDS)
+    return SyncResult(len(listed), len(added), len(changed), len(gone), skipped)
+
+
+def wanted_symbols(only: Iterable[str] = ()) -> dict[int, frozenset[str]]:
+    """Shard -> names to collect: enabled, trading or about to, and in `only` when that is not empty."""
+    query = Symbol.objects.filter(Q(enabled=True) & Q(status__in=COLLECTED))
+    names = set(only)
+    shards: dict[int, set[str]] = {}
+    for name, shard in query.values_list("name", "shard"):
+        if not names or name in names:
+            shards.setdefault(shard, set()).add(name)
+    return {shard: frozenset(found) for shard, found in shards.items()}
+
+
+def _symbol(entry: Mapping[str, Any]) -> Symbol:
+    name = str(entry["symbol"])
+    status = str(entry["status"])
+    # The order of the filters varies.
+    filters = {str(each.get("filterType")): each for each in entry.get("filters", [])}
+    return Symbol(
+        name=name,
+        shard=shard_of(name),
+        onboard_date=_time(entry["onboardDate"]),
+        delivery_date=None if entry["deliveryDate"] == NO_DELIVERY_MS else _time(entry["deliveryDate"]),
+        contract_type=str(entry["contractType"]),
+        status=status if status in SymbolStatus.values else SymbolStatus.OTHER,
+        pair=str(entry.get("pair", "")),
+        base_asset=str(entry.get("baseAsset", "")),
+        quote_asset=str(entry.get("quoteAsset", "")),
+        tick_size=str(filters.get("PRICE_FILTER", {}).get("tickSize", "")),
+        step_size=str(filters.get("LOT_SIZE", {}).get("stepSize", "")),
+    )
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

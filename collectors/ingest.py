@@ -1,0 +1,162 @@
+"""From trades to batches: each trade judged, folded into its minute, and put into its shard's next batch. No I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from collectors.batch import Batch, columns_of
+from collectors.continuity import Cause, Continuity, Hole
+from collectors.live import LiveMinutes, MinuteBar
+from collectors.trade import Trade
+
+#: A shard's batch is sealed at this many trades, or at this age of its oldest one (seconds).
+FLUSH_ROWS = 20_000
+FLUSH_SECONDS = 1.0
+#: How long a hole may wait for a late trade before it is reported as a gap (seconds).
+HOLE_GRACE = 2.0
+
+
+@dataclass(slots=True)
+class ShardBuffer:
+    """The next batch of one shard."""
+
+    shard: int
+    epoch: int
+    sequence: int = 0
+    rows: list[Trade] = field(default_factory=list)
+    since: float = 0.0
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One symbol that is, or was, collected by this worker."""
+
+    continuity: Continuity
+    buffer: ShardBuffer
+    minutes: LiveMinutes
+    since: float
+    received: int = 0
+    seen_at: float = 0.0
+
+
+class Ingest:
+    """The symbols and shards of one worker. `symbols` is what trades may be of; one thread calls it."""
+
+    def __init__(self) -> None:
+        self.symbols: dict[str, Tracked] = {}
+        self.buffers: dict[int, ShardBuffer] = {}
+        self.received = 0
+        self.duplicates = 0
+        self.boundaries: Counter[str] = Counter()
+        self._changed: dict[tuple[str, int], MinuteBar] = {}
+
+    def open_shard(self, shard: int, epoch: int) -> None:
+        """From now on trades of this shard are batched under `epoch`."""
+        self.buffers[shard] = ShardBuffer(shard, epoch)
+
+    def track(self, symbol: str, shard: int, frontier: int | None, now: float) -> None:
+        """Begin to collect a symbol of an open shard, after the highest stored id."""
+        self.symbols[symbol] = Tracked(
+            Continuity(frontier), self.buffers[shard], LiveMinutes(self._note_change), since=now, seen_at=now
+        )
+
+    def close_shard(self, shard: int) -> list[str]:
+        """Forget a shard whose batches were all sealed; the symbols that went with it."""
+        buffer = self.buffers.pop(shard)
+        gone = [symbol for symbol, tracked in self.symbols.items() if tracked.buffer is buffer]
+        for symbol in gone:
+            del self.symbols[symbol]
+        return gone
+
+    def interrupted(self, symbols: Iterable[str], cause: Cause) -> None:
+        """The stream of these symbols broke: their next trade gets a verdict."""
+        for symbol in symbols:
+            if symbol in self.symbols:
+                self.symbols[symbol].continuity.mark_boundary(cause)
+
+    def add(self, trades: list[Trade], now: float) -> None:
+        """Take in trades in the order of their arrival; `now` in seconds of a steady clock."""
+        symbols = self.symbols
+        self.received += len(trades)
+        for trade in trades:
+            tracked = symbols[trade.symbol]
+            tracked.received += 1
+            tracked.seen_at = now
+            continuity = tracked.continuity
+            if trade.aggregate_id == continuity.next_id:
+                continuity.next_id += 1
+                continuity.tail.append(trade.first_trade_id)
+                continuity.last_ms = trade.timestamp
+                buffer = tracked.buffer
+                if not buffer.rows:
+                    buffer.since = now
+                buffer.rows.append(trade)
+                tracked.minutes.add(trade)
+            else:
+                self._irregular(trade, tracked, now)
+
+    def seal_due(self, now: float, *, max_age: float = FLUSH_SECONDS) -> list[Batch]:
+        """The batches that are large or old enough; `max_age=0` for all of them."""
+        return [
+            self.seal(buffer)
+            for buffer in self.buffers.values()
+            if buffer.rows and (len(buffer.rows) >= FLUSH_ROWS or now - buffer.since >= max_age)
+        ]
+
+    def seal(self, buffer: ShardBuffer) -> Batch:
+        """Turn what a buffer holds (at least one trade) into its next batch."""
+        rows, buffer.rows = buffer.rows, []
+        buffer.sequence += 1
+        return Batch(buffer.shard, buffer.epoch, buffer.sequence, columns_of(rows))
+
+    def due_holes(self, now: float, grace: float = HOLE_GRACE) -> list[tuple[str, Hole]]:
+        """Holes that are now gaps, each once."""
+        return [
+            (symbol, hole)
+            for symbol, tracked in self.symbols.items()
+            if tracked.continuity.holes
+            for hole in tracked.continuity.due_holes(now, grace)
+        ]
+
+    def take_rejected(self) -> list[Trade]:
+        """Trades whose id turned out to be absurd."""
+        rejected: list[Trade] = []
+        for tracked in self.symbols.values():
+            if tracked.continuity.rejected:
+                rejected.extend(tracked.continuity.rejected)
+                tracked.continuity.rejected.clear()
+        return rejected
+
+    def close_minutes(self, exchange_now_ms: int) -> None:
+        """Close the minutes that the exchange's clock has passed."""
+        for tracked in self.symbols.values():
+            tracked.minutes.close_if_past(exchange_now_ms)
+
+    def take_changed_bars(self) -> list[MinuteBar]:
+        """The minute bars that changed since the last call."""
+        changed, self._changed = self._changed, {}
+        return list(changed.values())
+
+    @property
+    def buffered_rows(self) -> int:
+        """Trades not yet sealed into a batch."""
+        return sum(len(buffer.rows) for buffer in self.buffers.values())
+
+    def _irregular(self, trade: Trade, tracked: Tracked, now: float) -> None:
+        continuity = tracked.continuity
+        stored = continuity.irregular(trade, now)
+        if not stored:
+            self.duplicates += 1
+        for accepted in stored:
+            if not tracked.buffer.rows:
+                tracked.buffer.since = now
+            tracked.buffer.rows.append(accepted)
+            tracked.minutes.add(accepted)
+        if continuity.boundaries:
+            self.boundaries.update(boundary.verdict.value for boundary in continuity.boundaries)
+            continuity.boundaries.clear()
+
+    def _note_change(self, bar: MinuteBar) -> None:
+        self._changed[bar.symbol, bar.minute] = bar

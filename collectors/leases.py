@@ -1,0 +1,108 @@
+"""Who owns which shard: leases in Postgres, shared fairly among the hosts that are alive.
+
+Every comparison of times is made by Postgres, so hosts need not agree on the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from collectors.models import CollectorHost, ShardLease
+from collectors.shards import SHARD_COUNT
+
+LEASE_SECONDS = 15
+#: A host that has said nothing for this long is forgotten.
+FORGET_SECONDS = 600
+
+
+def owner_name() -> str:
+    """A name for this process that no other process has or had on this host within a boot."""
+    return f"{socket.gethostname()}:{os.getpid()}:{int.from_bytes(os.urandom(3)):06x}"
+
+
+class Leases:
+    """The leases of one owner. Every method raises django.db.OperationalError while Postgres is away."""
+
+    def __init__(self, owner: str, *, seconds: int = LEASE_SECONDS) -> None:
+        self.owner = owner
+        self._ttl = timedelta(seconds=seconds)
+
+    def join(self, workers: int) -> None:
+        """Appear among the hosts, and make the table's rows if this is the first start ever."""
+        ShardLease.objects.bulk_create([ShardLease(shard=shard) for shard in range(SHARD_COUNT)], ignore_conflicts=True)
+        hostname, pid, _ = self.owner.rsplit(":", 2)
+        CollectorHost.objects.update_or_create(
+            owner=self.owner,
+            defaults={
+                "hostname": hostname,
+                "pid": int(pid),
+                "workers": workers,
+                "started_at": Now(),
+                "heartbeat_at": Now(),
+            },
+        )
+
+    def renew(self) -> dict[int, int]:
+        """Say that this host lives and keep what it has; shard -> epoch of what is still its own."""
+        CollectorHost.objects.filter(owner=self.owner).update(heartbeat_at=Now())
+        CollectorHost.objects.filter(heartbeat_at__lt=Now() - timedelta(seconds=FORGET_SECONDS)).delete()
+        mine = ShardLease.objects.filter(owner=self.owner)
+        mine.update(heartbeat_at=Now(), expires_at=Now() + self._ttl)
+        return dict(mine.values_list("shard", "epoch"))
+
+    def share(self) -> int:
+        """How many shards are this host's fair part: all of them when it is alone."""
+        hosts = CollectorHost.objects.filter(heartbeat_at__gte=Now() - self._ttl).count()
+        return -(-SHARD_COUNT // max(hosts, 1))
+
+    def acquire(self, most: int) -> dict[int, int]:
+        """Take up to `most` shards that are free or whose lease has run out; shard -> its new, higher epoch."""
+        if most <= 0:
+            return {}
+        with transaction.atomic():
+            free = ShardLease.objects.select_for_update(skip_locked=True).filter(
+                Q(owner="") | Q(expires_at__isnull=True) | Q(expires_at__lt=Now())
+            )
+            shards = list(free.order_by("shard").values_list("shard", flat=True)[:most])
+            ShardLease.objects.filter(shard__in=shards).update(
+                owner=self.owner,
+                worker=None,
+                pid=None,
+                epoch=F("epoch") + 1,
+                heartbeat_at=Now(),
+                expires_at=Now() + self._ttl,
+            )
+        return dict(ShardLease.objects.filter(shard__in=shards, owner=self.owner).values_list("shard", "epoch"))
+
+    def raise_epochs(self, at_least: dict[int, int]) -> dict[int, int]:
+        """Give own shards a new epoch above the given one each; shard -> epoch of those that are still own."""
+        raised = {}
+        for shard, floor in at_least.items():
+            with transaction.atomic():
+                lease = ShardLease.objects.select_for_update().filter(shard=shard, owner=self.owner).first()
+                if lease is not None:
+                    lease.epoch = max(lease.epoch, floor) + 1
+                    lease.save(update_fields=["epoch"])
+                    raised[shard] = lease.epoch
+        return raised
+
+    def placed(self, worker: int, pid: int, shards: list[int]) -> None:
+        """Note which worker process carries these shards, for people to see."""
+        ShardLease.objects.filter(shard__in=shards, owner=self.owner).update(worker=worker, pid=pid)
+
+    def release(self, shards: list[int]) -> None:
+        """Give shards back; the next owner takes a higher epoch."""
+        ShardLease.objects.filter(shard__in=shards, owner=self.owner).update(
+            owner="", worker=None, pid=None, expires_at=None
+        )
+
+    def leave(self) -> None:
+        """Give everything back and disappear from the hosts."""
+        self.release(list(range(SHARD_COUNT)))
+        CollectorHost.objects.filter(owner=self.owner).delete()

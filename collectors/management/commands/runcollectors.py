@@ -1,0 +1,69 @@
+"""`manage.py runcollectors`: collect live trades until told to stop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import connection
+
+from collectors.binance.rest import exchange_info
+from collectors.directory import sync_symbols, wanted_symbols
+from collectors.leases import Leases, owner_name
+from collectors.messages import WorkerSettings
+from collectors.supervisor import Supervisor
+from dataprovider.clickhouse import Address
+from dataprovider.config import Config
+from dataprovider.numbers import positive
+
+
+class Command(BaseCommand):
+    help = "Collect live trades: a supervisor and its workers. SIGTERM or Ctrl-C drains and stops."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--workers", type=positive, help="processes that read streams (COLLECTOR_WORKERS)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        config: Config = settings.CONFIG
+        count = options["workers"] or config.collector_workers
+        connection.ensure_connection()
+        leases = Leases(owner_name())
+        supervisor = Supervisor(
+            leases,
+            [worker_settings(config, leases.owner, number, count) for number in range(count)],
+            lambda: wanted_symbols(config.load_only_tickers),
+            lambda: _sync(config),
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: supervisor.stop())
+        sys.exit(supervisor.run())
+
+
+def worker_settings(config: Config, owner: str, number: int, count: int) -> WorkerSettings:
+    """What worker `number` of `count` is born with."""
+    return WorkerSettings(
+        owner=owner,
+        worker=number,
+        store=Address.from_config(config),
+        redis_url=config.redis_url,
+        stream_url=config.binance_stream_url,
+        home=config.dataprovider_home,
+        buffer_max_rows=config.buffer_max_rows,
+        spool_max_bytes=config.spool_max_bytes // count,
+        symbols_per_connection=config.stream_symbols_per_connection,
+        # 300 attempts in 5 minutes and IP are allowed: at most one a second, all workers together.
+        connect_interval=float(count),
+        debug=config.enable_debug_logging,
+    )
+
+
+def _sync(config: Config) -> None:
+    try:
+        sync_symbols(exchange_info(config.binance_rest_url))
+    finally:
+        # This runs in a thread of its own, whose connection nobody else would close.
+        connection.close()

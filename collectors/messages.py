@@ -1,0 +1,71 @@
+"""What the supervisor and its workers say to each other over their pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dataprovider.clickhouse import Address
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker process is born with."""
+
+    owner: str
+    worker: int
+    store: Address
+    redis_url: str
+    stream_url: str
+    home: Path
+    buffer_max_rows: int
+    spool_max_bytes: int
+    symbols_per_connection: int
+    #: Seconds between two connection attempts of this worker, so that all together stay below the exchange's limit.
+    connect_interval: float
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShardAssignment:
+    """A shard to own, under an epoch, with the symbols to collect of it."""
+
+    epoch: int
+    symbols: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Supervisor to worker: everything it is to own, in place of what it was told before."""
+
+    shards: dict[int, ShardAssignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Supervisor to worker: drain and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class GapFound:
+    """Aggregate ids first_id..last_id (both included) of a symbol are missing; times in ms (UTC)."""
+
+    symbol: str
+    first_id: int
+    last_id: int
+    cause: str
+    before_ms: int | None = None
+    after_ms: int | None = None
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Worker to supervisor, twice a second."""
+
+    #: Shard -> epoch, for every shard it may still write.
+    held: dict[int, int]
+    #: Shard -> the epoch ClickHouse is at, where the one assigned was not higher.
+    low_epochs: dict[int, int]
+    gaps: list[GapFound]

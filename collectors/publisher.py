@@ -1,0 +1,114 @@
+"""Telling the rest of the system: live minutes and this worker's heartbeat to Valkey, from a thread of its own.
+
+Valkey away costs freshness, never trades: what could not be published is replaced by what is newest later.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import orjson
+from redis import Redis
+from redis.exceptions import RedisError
+
+from collectors.backoff import Backoff
+from collectors.heartbeat import HEARTBEAT_SECONDS, WorkerStatus, write_worker
+from collectors.live import MinuteBar
+from collectors.shards import shard_of
+
+logger = logging.getLogger(__name__)
+
+#: A changed minute bar is published at most this often (seconds).
+PUBLISH_INTERVAL = 0.025
+
+
+def minute_channel(shard: int) -> str:
+    """The Valkey channel on which a shard's live minutes are published: a JSON list of bars a message."""
+    return f"dataprovider:minutes:{shard}"
+
+
+def bar_message(bar: MinuteBar) -> dict[str, Any]:
+    """A live minute as it is published: integers only, quote amounts (beyond 64 bits) as decimal text."""
+    return {
+        "s": bar.symbol,
+        "t": bar.minute,
+        "o": bar.open,
+        "h": bar.high,
+        "l": bar.low,
+        "c": bar.close,
+        "v": str(bar.volume),
+        "q": str(bar.quote_volume),
+        "V": str(bar.taker_buy_volume),
+        "Q": str(bar.taker_buy_quote_volume),
+        "n": bar.trades,
+        "a": bar.aggregates,
+        "f": bar.first_id,
+        "L": bar.last_id,
+        "w": bar.whole,
+        "x": bar.closed,
+    }
+
+
+class Publisher:
+    """Collects changed bars and sends the newest state of each."""
+
+    def __init__(self, redis: Redis, status: Callable[[], WorkerStatus]) -> None:
+        self._redis = redis
+        self._status = status
+        self._changed: dict[tuple[str, int], dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._backoff = Backoff(first=0.2, most=5.0)
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self.failures = 0
+
+    def start(self) -> None:
+        """Begin to publish."""
+        self._thread.start()
+
+    def offer(self, bars: Iterable[MinuteBar]) -> None:
+        """Hand over the bars that changed, as they are now; never blocks on Valkey."""
+        messages = {(bar.symbol, bar.minute): bar_message(bar) for bar in bars}
+        with self._lock:
+            self._changed.update(messages)
+
+    def stop(self) -> None:
+        """Publish what is left, once, and end the thread."""
+        self._stop.set()
+        self._thread.join(3.0)
+
+    def _run(self) -> None:
+        beats, waited = 0.0, 0.0
+        while True:
+            stopping = self._stop.wait(max(PUBLISH_INTERVAL, waited))
+            beats += max(PUBLISH_INTERVAL, waited)
+            try:
+                self._publish()
+                if beats >= HEARTBEAT_SECONDS or stopping:
+                    beats = 0.0
+                    write_worker(self._redis, self._status())
+                self._backoff.reset()
+                waited = 0.0
+            except RedisError as error:
+                if not self.failures:
+                    logger.warning("Valkey does not take live minutes: %s", str(error).splitlines()[0])
+                self.failures += 1
+                waited = self._backoff.next_delay()
+            if stopping:
+                return
+
+    def _publish(self) -> None:
+        with self._lock:
+            changed, self._changed = self._changed, {}
+        if not changed:
+            return
+        shards: dict[int, list[dict[str, Any]]] = {}
+        for message in changed.values():
+            shards.setdefault(shard_of(message["s"]), []).append(message)
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard, messages in shards.items():
+            pipeline.publish(minute_channel(shard), orjson.dumps(messages))
+        pipeline.execute()

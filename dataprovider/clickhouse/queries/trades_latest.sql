@@ -1,0 +1,16 @@
+-- projection: none: reads whole rows, against the order of the primary key
+-- The last `limit` trades of `symbol` with a time up to `end` (ms), newest first.
+-- Columns: aggregate id, price, quantity (counts of 10^-8), first trade id, last trade id, time (ms), is buyer maker (0 or 1).
+SELECT
+    aggregate_id,
+    reinterpret(price, 'Int64'),
+    reinterpret(quantity, 'Int64'),
+    first_trade_id,
+    last_trade_id,
+    toUnixTimestamp64Milli(timestamp),
+    is_buyer_maker
+FROM trades_local
+WHERE symbol = {symbol:String}
+    AND timestamp <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')
+ORDER BY timestamp DESC, aggregate_id DESC, first_trade_id DESC
+LIMIT {limit:UInt32}

@@ -1,0 +1,2 @@
+-- Parameters: database.
+CREATE DATABASE IF NOT EXISTS {database:Identifier} ENGINE = Atomic

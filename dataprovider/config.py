@@ -1,0 +1,196 @@
+"""Settings from the environment: every variable's name, type, default and meaning, checked at start.
+
+Sources, weakest first: the `services.json` that a running embedded stack writes into DATAPROVIDER_HOME, the file
+`.env` in the current folder, the process environment. `.env.example` describes each variable for people.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+SERVICES_FILE = "services.json"
+
+#: Variables that belong together: naming the first in the environment means the whole service is not the embedded one.
+SERVICE_VARIABLES: dict[str, tuple[str, ...]] = {
+    "DATABASE_URL": ("DATABASE_URL",),
+    "REDIS_URL": ("REDIS_URL",),
+    "CLICKHOUSE_HOST": (
+        "CLICKHOUSE_HOST",
+        "CLICKHOUSE_NATIVE_PORT",
+        "CLICKHOUSE_HTTP_PORT",
+        "CLICKHOUSE_DATABASE",
+        "CLICKHOUSE_USERNAME",
+        "CLICKHOUSE_PASSWORD",
+    ),
+}
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class ConfigError(Exception):
+    """One or more settings are wrong; `str()` is one plain line for each."""
+
+
+class Config(BaseModel):
+    """Every setting, typed. Names are the environment's, in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
+
+    environment: str = "production"
+    dataprovider_home: Path = Path("var")
+    secret_key: str = ""
+
+    database_url: str = ""
+    redis_url: str = ""
+    clickhouse_host: str = ""
+    clickhouse_native_port: Port = 9000
+    clickhouse_http_port: Port = 8123
+    clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "trades"
+    clickhouse_username: str = "default"
+    clickhouse_password: str = ""
+
+    binance_rest_url: str = "https://fapi.binance.com"
+    binance_stream_url: str = "wss://fstream.binance.com"
+    binance_archive_url: str = "https://data.binance.vision"
+    binance_archive_listing_url: str = "https://s3-ap-northeast-1.amazonaws.com/data.binance.vision"
+    binance_rest_lookback_hours: Count = 47
+
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8080
+    allowed_ips: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+
+    enable_rest_api: bool = True
+    enable_websocket_api: bool = True
+    enable_integrity_checks: bool = True
+    enable_debug_logging: bool = False
+
+    load_only_tickers: tuple[str, ...] = ()
+    collector_workers: Count = 2
+    stream_symbols_per_connection: Annotated[int, Field(ge=1, le=1024)] = 200
+    spool_max_bytes: Annotated[int, Field(ge=1_000_000)] = 2_000_000_000
+    buffer_max_rows: Annotated[int, Field(ge=10_000)] = 1_000_000
+
+    telegram_enabled: bool = False
+    telegram_bot_token: str = ""
+    telegram_chat_id: str = ""
+
+    system_stats_interval_seconds: Count = 300
+    logs_dir: Path = Path("logs")
+
+    @field_validator("load_only_tickers", "allowed_ips", "allowed_hosts", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allowed_ips")
+    @classmethod
+    def _addresses_or_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            try:
+                ipaddress.ip_network(part, strict=False)
+            except ValueError:
+                raise ValueError(f"{part!r} is not an IP address or a network such as 192.168.1.0/24") from None
+        return value
+
+    @field_validator("binance_rest_url", "binance_archive_url", "binance_archive_listing_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        return _checked_url(value, ("http", "https"))
+
+    @field_validator("binance_stream_url")
+    @classmethod
+    def _websocket_url(cls, value: str) -> str:
+        return _checked_url(value, ("ws", "wss"))
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_url(cls, value: str) -> str:
+        return _checked_url(value, ("postgres", "postgresql")) if value else value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: str) -> str:
+        return _checked_url(value, ("redis", "rediss")) if value else value
+
+    @model_validator(mode="after")
+    def _telegram_is_whole(self) -> Config:
+        if self.telegram_enabled and not (self.telegram_bot_token and self.telegram_chat_id):
+            raise ValueError("TELEGRAM_ENABLED is on: set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID too, or turn it off")
+        return self
+
+    @property
+    def has_services(self) -> bool:
+        """Whether Postgres, Valkey and ClickHouse are all known."""
+        return bool(self.database_url and self.redis_url and self.clickhouse_host)
+
+
+def _checked_url(value: str, schemes: tuple[str, ...]) -> str:
+    wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        parts = urlsplit(value)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_fine = False
+    if not port_is_fine or parts.scheme not in schemes or not parts.hostname:
+        # The value is not repeated: it may hold a password.
+        raise ValueError(f"must be a URL that begins with {wanted} and names a host (and a port from 1 to 65535)")
+    return value.rstrip("/")
+
+
+def load_config(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Config:
+    """Read and check every setting.
+
+    `environ` defaults to the process environment; `folder` (default: the current one) is where `.env` is looked for
+    and what a relative DATAPROVIDER_HOME is relative to.
+    Raises ConfigError with one line for each wrong value. Values are never repeated when they may be secret.
+    """
+    environ = os.environ if environ is None else environ
+    folder = folder or Path.cwd()
+    named = {**dotenv_values(folder / ".env"), **environ}
+    chosen = {key: value for key, value in named.items() if value not in (None, "")}
+    home = folder / chosen.get("DATAPROVIDER_HOME", "var")
+    merged = {**_embedded_services(home, chosen), **chosen}
+    fields = {name: merged[name.upper()] for name in Config.model_fields if name.upper() in merged}
+    try:
+        return Config(**{**fields, "dataprovider_home": home})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentence(item) for item in error.errors())) from None
+
+
+def _embedded_services(home: Path, chosen: Mapping[str, Any]) -> dict[str, str]:
+    """The addresses of a running embedded stack, without the services that were named explicitly."""
+    try:
+        found = json.loads((home / SERVICES_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    for leader, names in SERVICE_VARIABLES.items():
+        if leader in chosen:
+            for name in names:
+                found.pop(name, None)
+    return {str(key): str(value) for key, value in found.items()}
+
+
+def _sentence(item: Mapping[str, Any]) -> str:
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if not item["loc"]:
+        return message
+    name = str(item["loc"][0]).upper()
+    given = (
+        "" if "PASSWORD" in name or "TOKEN" in name or "URL" in name or "KEY" in name else f" (it is {item['input']!r})"
+    )
+    return f"{name}: {message[0].lower()}{message[1:]}{given}"

@@ -1,0 +1,28 @@
+"""`manage.py migrate_clickhouse`: bring ClickHouse's tables up to date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from dataprovider.clickhouse import Address, migrate
+
+
+class Command(BaseCommand):
+    help = "Make ClickHouse's database and tables, or bring them up to date."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        address = Address.from_config(settings.CONFIG)
+        if not address.host:
+            raise CommandError(
+                "No ClickHouse is known: start one (`manage.py runservices` starts one of its own), "
+                "or set CLICKHOUSE_HOST."
+            )
+        applied = migrate(address)
+        for name in applied:
+            self.stdout.write(f"applied {name}")
+        if not applied:
+            self.stdout.write(f"ClickHouse at {address}, database {address.database}: nothing to apply.")

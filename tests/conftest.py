@@ -1,0 +1,5 @@
+"""What every test can ask for. The services behind it are started by tests/services.py."""
+
+from __future__ import annotations
+
+pytest_plugins = ["tests.fixtures_clickhouse", "tests.fixtures_exchange"]
