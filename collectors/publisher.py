@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from collectors.backoff import Backoff
-from collectors.heartbeat import HEARTBEAT_SECONDS, WorkerStatus, write_worker
+from dataprovider.heartbeat import HEARTBEAT_SECONDS, WorkerStatus, write_worker
 from collectors.live import MinuteBar
 from collectors.shards import shard_of
 

@@ -7,6 +7,7 @@ may cost the newest files, whose trades are then a gap like any other.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 import zlib
@@ -63,7 +64,8 @@ class Spool:
             draft.write_bytes(data)
             draft.replace(path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink()
             raise SpoolFull(f"the spool cannot be written: {error.strerror}") from error
         self.bytes += len(data)
         return path

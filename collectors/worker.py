@@ -26,7 +26,7 @@ from collectors.binance.frames import decode
 from collectors.binance.stream import StreamConnection
 from collectors.continuity import Cause
 from collectors.deadletter import DeadLetters
-from collectors.heartbeat import WorkerStatus
+from dataprovider.heartbeat import WorkerStatus
 from collectors.ingest import FLUSH_SECONDS, Ingest
 from collectors.messages import Assignment, GapFound, Report, ShardAssignment, Stop, WorkerSettings
 from collectors.opening import EpochTooLow, Opening, open_shard, read_frontiers

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+import django_stubs_ext
 
 from dataprovider.config import Config, load_config
 from dataprovider.secrets import secret_key
+
+# ModelAdmin[Symbol] and the like, which the type checker needs, at run time too.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CONFIG: Config = load_config()

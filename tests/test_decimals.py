@@ -44,7 +44,14 @@ def test_anything_else_is_refused_in_one_short_line(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(4228358000000, "42283.58"), (69000, "0.00069"), (4277500000000, "42775"), (0, "0"), (1, "0.00000001"), (-150000000, "-1.5")],
+    [
+        (4228358000000, "42283.58"),
+        (69000, "0.00069"),
+        (4277500000000, "42775"),
+        (0, "0"),
+        (1, "0.00000001"),
+        (-150000000, "-1.5"),
+    ],
 )
 def test_a_count_is_written_without_trailing_zeros(count: int, text: str) -> None:
     assert to_text(count) == text

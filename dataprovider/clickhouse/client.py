@@ -38,9 +38,7 @@ class ClickHouse:
         with self._pool.lend() as client:
             client.execute(statement)
 
-    def insert_trades(
-        self, trades: TradeColumns, *, token: str, shard: int, epoch: int, query_id: str
-    ) -> None:
+    def insert_trades(self, trades: TradeColumns, *, token: str, shard: int, epoch: int, query_id: str) -> None:
         """Store a batch of one shard, all of it or nothing, and return when it is acknowledged.
 
         The same batch with the same `token` is stored once however often it is tried. Raises StaleEpoch, with nothing
@@ -68,7 +66,7 @@ class ClickHouse:
         return int(self.run("epoch_of", shard=shard)[0][0])
 
     def kill_inserts(self, shard: int, below_epoch: int) -> list[str]:
-        """End the inserts for `shard` of lower epochs that are still under way; return their query ids when they are gone.
+        """End inserts for `shard` of lower epochs that are still under way; return their query ids when they are gone.
 
         What they had not committed is not stored.
         """

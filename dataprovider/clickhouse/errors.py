@@ -35,7 +35,7 @@ class SchemaChanged(ClickHouseError):
 
 _Codes = driver.ErrorCodes
 
-#: Server errors that pass: ClickHouse/src/Common/ErrorCodes.cpp. 216 is our own earlier try that is still running there;
+#: Server errors that pass (ClickHouse/src/Common/ErrorCodes.cpp). 216 is our own earlier try that is still running there,
 #: 394 an insert that was killed, whose next try hears from the fence.
 PASSING_CODES = frozenset(
     {

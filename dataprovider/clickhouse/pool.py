@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,40 @@ from clickhouse_driver import errors as driver
 
 from dataprovider.clickhouse.address import Address
 from dataprovider.clickhouse.errors import ClickHouseUnavailable, translated
+
+
+class _Slots:
+    """A semaphore that serves its callers in the order they came.
+
+    A plain one goes to whoever asks at the right moment: a thread that asks in a loop starves the others.
+    """
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+
+    def acquire(self, timeout: float) -> bool:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(timeout):
+            return True
+        with self._lock:
+            if turn.is_set():
+                return True
+            self._waiting.remove(turn)
+            return False
+
+    def release(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
 
 
 class Pool:
@@ -43,7 +78,7 @@ class Pool:
             "send_receive_timeout": timeout + 1,
             "client_name": "dataprovider",
         }
-        self._lent = threading.BoundedSemaphore(size)
+        self._slots = _Slots(size)
         self._lock = threading.Lock()
         self._idle: list[Client] = []
         self._closed = False
@@ -56,7 +91,7 @@ class Pool:
         closed. Anything else that is raised inside passes through, and the connection is dropped.
         """
         deadline = time.monotonic() + self._timeout
-        if not self._lent.acquire(timeout=self._timeout):
+        if not self._slots.acquire(self._timeout):
             raise ClickHouseUnavailable(f"All connections to ClickHouse at {self._address} are busy.")
         try:
             client = self._take()
@@ -71,7 +106,7 @@ class Pool:
             finally:
                 self._give_back(client, healthy=healthy)
         finally:
-            self._lent.release()
+            self._slots.release()
 
     def close(self) -> None:
         """Close every connection: idle ones now, lent ones when they come back."""

@@ -30,7 +30,14 @@ LONGEST_PRICE_WAVE_S = 30 * 86400.0
 PRICE_WAVES = 18
 PRICE_SWING = 0.12
 
-KNOWN_PRICES = {"BTCUSDT": 84000.0, "ETHUSDT": 2900.0, "SOLUSDT": 140.0, "BNBUSDT": 620.0, "XRPUSDT": 2.2, "DOGEUSDT": 0.17}
+KNOWN_PRICES = {
+    "BTCUSDT": 84000.0,
+    "ETHUSDT": 2900.0,
+    "SOLUSDT": 140.0,
+    "BNBUSDT": 620.0,
+    "XRPUSDT": 2.2,
+    "DOGEUSDT": 0.17,
+}
 
 
 def key_of(seed: int, symbol: str) -> int:

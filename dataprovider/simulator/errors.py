@@ -33,9 +33,7 @@ def invalid_interval() -> ExchangeError:
 
 
 def missing_parameter(name: str) -> ExchangeError:
-    return ExchangeError(
-        400, -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
-    )
+    return ExchangeError(400, -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
 def illegal_characters(name: str) -> ExchangeError:
@@ -53,9 +51,7 @@ def bad_combination() -> ExchangeError:
 
 
 def interval_too_long() -> ExchangeError:
-    return ExchangeError(
-        400, -1127, "Lookup interval is too big. More than 1 hours between startTime and endTime."
-    )
+    return ExchangeError(400, -1127, "Lookup interval is too big. More than 1 hours between startTime and endTime.")
 
 
 def times_reversed() -> ExchangeError:

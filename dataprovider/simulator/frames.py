@@ -9,7 +9,9 @@ import numpy as np
 from dataprovider.simulator.symbols import Contract
 from dataprovider.simulator.trades import DECIMALS, Trades
 
-STREAM_PATTERN = '{"e":"aggTrade","E":<E>,"a":<a>,"s":"%s","p":"<p>","q":"<q>",<nq>"f":<f>,"l":<l>,"T":<T>,"m":<m>,"st":1}'
+STREAM_PATTERN = (
+    '{"e":"aggTrade","E":<E>,"a":<a>,"s":"%s","p":"<p>","q":"<q>",<nq>"f":<f>,"l":<l>,"T":<T>,"m":<m>,"st":1}'
+)
 REST_PATTERN = '{"a":<a>,"p":"<p>","q":"<q>",<nq>"f":<f>,"l":<l>,"T":<T>,"m":<m>}'
 #: How many frames are made at once: enough to be quick, few enough not to hold up the others.
 CHUNK = 256
@@ -148,9 +150,7 @@ class TradeFrames:
 def unpadded(values: np.ndarray) -> list[str]:
     """Counts of 10^-8 as the archives write them: no zeros at the end."""
     whole, fraction = np.divmod(values, 10**DECIMALS)
-    return [
-        f"{w}.{f:08d}".rstrip("0") if f else str(w) for w, f in zip(whole.tolist(), fraction.tolist(), strict=True)
-    ]
+    return [f"{w}.{f:08d}".rstrip("0") if f else str(w) for w, f in zip(whole.tolist(), fraction.tolist(), strict=True)]
 
 
 def archive_rows(trades: Trades) -> bytes:

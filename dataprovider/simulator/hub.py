@@ -96,9 +96,7 @@ class Hub:
                 connection.held.clear()
                 self._flush(connection)
 
-    def _deliver_faultily(
-        self, run: Run, subscribers: dict[Connection, None], touched: dict[Connection, None]
-    ) -> None:
+    def _deliver_faultily(self, run: Run, subscribers: dict[Connection, None], touched: dict[Connection, None]) -> None:
         symbol = self._contracts[run.contract].symbol
         pieces = self._faults.kept(symbol, run.start, run.end)
         sent = False

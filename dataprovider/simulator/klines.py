@@ -68,7 +68,9 @@ def fold(pieces: Iterable[Trades], interval: str, candles: dict[int, Candle] | N
     return candles
 
 
-def filled(candles: dict[int, Candle], interval: str, first_ms: int, end_ms: int, close: int | None) -> Iterator[Candle]:
+def filled(
+    candles: dict[int, Candle], interval: str, first_ms: int, end_ms: int, close: int | None
+) -> Iterator[Candle]:
     """Every candle from `first_ms` to before `end_ms`; `close` is the last price before. Empty ones are flat."""
     open_ms = first_ms
     while open_ms < end_ms:

@@ -101,8 +101,7 @@ class Rest:
         oldest = now - int(self._limits.look_back_hours * HOUR_MS)
         if any(edge is not None and edge < oldest for edge in (start, end)):
             raise errors.beyond_look_back()
-        async with self._heavy:
-            return await asyncio.to_thread(self._rows, contract, limit, from_id, start, end, now, oldest)
+        return await asyncio.to_thread(self._rows, contract, limit, from_id, start, end, now, oldest)
 
     def _rows(
         self,
@@ -155,9 +154,7 @@ class Rest:
         async with self._heavy:
             return await asyncio.to_thread(self._kline_rows, contract, interval, limit, start, end)
 
-    def _kline_rows(
-        self, contract: Contract, interval: str, limit: int, start: int | None, end: int | None
-    ) -> bytes:
+    def _kline_rows(self, contract: Contract, interval: str, limit: int, start: int | None, end: int | None) -> bytes:
         now = self._market.now_ms()
         symbol = contract.symbol
         first_id, end_id = self._market.ids(symbol, now)

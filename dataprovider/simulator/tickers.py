@@ -21,7 +21,14 @@ def ticker(market: Market, contract: Contract, now_ms: int) -> dict[str, object]
     begin_id = market.first_id_since(symbol, now_ms - DAY_MS, now_ms)
     first = _some(market, symbol, begin_id, min(begin_id + 1, end_id))
     if not len(last):
-        return {"symbol": symbol, "firstId": -1, "lastId": -1, "count": 0, "openTime": now_ms - DAY_MS, "closeTime": now_ms}
+        return {
+            "symbol": symbol,
+            "firstId": -1,
+            "lastId": -1,
+            "count": 0,
+            "openTime": now_ms - DAY_MS,
+            "closeTime": now_ms,
+        }
     opening = first if len(first) else last
     sample = _sample(market, symbol, begin_id, end_id)
     aggregates = end_id - begin_id

@@ -53,6 +53,8 @@ class Proxy:
                 return
             service = socket.create_connection(self._target, timeout=5)
             service.settimeout(None)
+            for end in (client, service):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self.accepted += 1
                 self._open += [client, service]

@@ -112,6 +112,6 @@ def test_inserts_of_other_shards_and_of_the_new_epoch_are_left_alone(clickhouse:
 
 def test_columns_of_a_wrong_type_or_length_are_refused_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match="column price is float64"):
-        replace(BATCH, price=BATCH.price.astype("float64"))  # type: ignore[arg-type]
+        replace(BATCH, price=BATCH.price.astype("float64"))
     with pytest.raises(ValueError, match="column quantity"):
         replace(BATCH, quantity=BATCH.quantity[1:])

@@ -102,5 +102,5 @@ def test_the_command_says_what_it_applied(migrated_clickhouse: ClickHouse) -> No
 
 
 def test_tables_that_are_not_there_yet_are_a_sentence_that_names_the_command(fresh: ClickHouse) -> None:
-    with pytest.raises(ClickHouseRejected, match="manage.py migrate_clickhouse"):
+    with pytest.raises(ClickHouseRejected, match=r"manage\.py migrate_clickhouse"):
         fresh.query("total_rows")

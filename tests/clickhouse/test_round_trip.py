@@ -21,7 +21,10 @@ def read(clickhouse: ClickHouse, symbol: str) -> list[tuple[int, ...]]:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.builds(Row, UINT64, TIME, COUNT, COUNT, UINT64, UINT64, st.integers(0, 1)), min_size=1, max_size=20), SYMBOL)
+@given(
+    st.lists(st.builds(Row, UINT64, TIME, COUNT, COUNT, UINT64, UINT64, st.integers(0, 1)), min_size=1, max_size=20),
+    SYMBOL,
+)
 def test_every_column_comes_back_exactly(clickhouse: ClickHouse, rows: list[Row], symbol: str) -> None:
     clickhouse.run_text("TRUNCATE TABLE trades_local")
     store(clickhouse, [row._replace(symbol=symbol) for row in rows])

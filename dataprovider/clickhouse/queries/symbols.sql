@@ -3,9 +3,19 @@
 -- Columns: symbol, rows, smallest id, largest id.
 SELECT
     symbol,
-    count(),
-    min(aggregate_id),
-    max(aggregate_id)
-FROM trades_local
+    sum(day_rows),
+    min(day_first_id),
+    max(day_last_id)
+FROM
+(
+    -- By day, so that the smaller projection answers.
+    SELECT
+        symbol,
+        count() AS day_rows,
+        min(aggregate_id) AS day_first_id,
+        max(aggregate_id) AS day_last_id
+    FROM trades_local
+    GROUP BY symbol, toStartOfDay(timestamp)
+)
 GROUP BY symbol
 ORDER BY symbol

@@ -1,0 +1,138 @@
+"""The other processes of the system as children of this one: a log file each, a bounded stop, a restart when they die."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from dataprovider.embedded.process import LAUNCH
+
+logger = logging.getLogger(__name__)
+
+MANAGE = Path(__file__).resolve().parent.parent.parent / "manage.py"
+STOP_SECONDS = 12.0
+
+
+class ChildProblem(Exception):
+    """A process of ours did not start, or ended; `str()` says which, why as far as its log tells, and where that is."""
+
+
+class Child:
+    """One long-running process."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path, *, piped: bool = False
+    ) -> None:
+        """`piped`: its standard output is read by us (`output`) instead of going to the log."""
+        self.name = name
+        self.log = log
+        self.restarts = 0
+        self._command = list(command)
+        self._environ = dict(environ)
+        self._piped = piped
+        self._process: subprocess.Popen[bytes] | None = None
+        self._restart_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None before the start."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def output(self) -> IO[bytes]:
+        """Its standard output, when `piped`."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def start(self) -> None:
+        """Start it, in a session of its own: Ctrl-C in the terminal is for us, who stop the children in order."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                _dying_with_us(self._command),
+                env=self._environ,
+                cwd=MANAGE.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if self._piped else log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def restart_if_dead(self, now: float) -> bool:
+        """Start it again when it ended, after a pause that grows; whether it was."""
+        if self.alive:
+            return False
+        if not self._restart_at:
+            self._restart_at = now + min(30.0, 0.5 * 2**self.restarts)
+        if now < self._restart_at:
+            return False
+        self._restart_at = 0.0
+        self.restarts += 1
+        self.start()
+        return True
+
+    def stop(self, seconds: float = STOP_SECONDS) -> int | None:
+        """Ask it to stop, wait, and end it by force after `seconds`; its exit status."""
+        if self._process is None:
+            return None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                logger.warning("%s did not stop in %g s and is killed.", self.name, seconds)
+                self._process.kill()
+                self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return self._process.returncode
+
+    def problem(self, what: str) -> ChildProblem:
+        """The sentence for something that went wrong with it."""
+        return ChildProblem(f"{what} It said: {last_line(self.log)} (the whole log: {self.log})")
+
+
+def manage(*arguments: str) -> list[str]:
+    """The command line of a manage.py command."""
+    return [sys.executable, str(MANAGE), *arguments]
+
+
+def run_manage(environ: Mapping[str, str], *arguments: str, seconds: float = 120.0) -> str:
+    """Run a manage.py command to its end; what it printed. Raises ChildProblem with what it complained of."""
+    done = subprocess.run(
+        manage(*arguments), env=dict(environ), cwd=MANAGE.parent, capture_output=True, text=True, timeout=seconds, check=False
+    )
+    if done.returncode != 0:
+        complaint = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit status {done.returncode}"]
+        raise ChildProblem(f"`manage.py {arguments[0]}` failed: {complaint[-1]}")
+    return done.stdout
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.path.getsize(log) - 8192))
+            lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    except OSError:
+        return "nothing"
+    return lines[-1].strip()[:300] if lines else "nothing"
+
+
+
+def _dying_with_us(command: Sequence[str]) -> list[str]:
+    """The command behind the launcher that has the kernel end it, gracefully, should this process be killed."""
+    launcher = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1"]
+    return [*launcher, *command]

@@ -1,0 +1,181 @@
+"""The whole system as children of one process: services first, then the collectors and the web, and back in reverse."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import requests
+from redis import Redis
+from redis.exceptions import RedisError
+
+from dataprovider.clickhouse import Address, ClickHouse
+from dataprovider.config import Config, load_config
+from dataprovider.embedded import ServiceStack
+from dataprovider.heartbeat import WorkerStatus, read_workers
+from dataprovider.running.children import Child, ChildProblem, manage, run_manage
+from dataprovider.running.exchange import Exchange
+
+WEB_SECONDS = 30.0
+
+
+class Farm:
+    """Everything that runs for one DATAPROVIDER_HOME. `say` gets one line per step, for people.
+
+    Methods raise ServiceProblem or ChildProblem with a sentence for the user.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        logs: Path,
+        environ: Mapping[str, str],
+        *,
+        api_host: str,
+        api_port: int,
+        workers: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self.home = home.absolute()
+        self._logs = logs.absolute()
+        self._environ = dict(environ)
+        self.api_host = api_host
+        self.api_port = api_port
+        self.workers = workers
+        self._say = say
+        self._stack = ServiceStack(self.home, environ=environ)
+        self.exchange: Exchange | None = None
+        self._children: list[Child] = []
+        self.config: Config | None = None
+        self._redis: Redis | None = None
+        self.store: ClickHouse | None = None
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the web."""
+        host = "127.0.0.1" if self.api_host in ("0.0.0.0", "::", "") else self.api_host
+        return f"http://{host}:{self.api_port}"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What the children see."""
+        return self._environ
+
+    def start_services(self) -> None:
+        """Postgres, Valkey and ClickHouse, with their tables."""
+        if not _is_free(self.api_host, self.api_port):
+            raise ChildProblem(
+                f"Port {self.api_port} on {self.api_host} is taken: stop what listens there, or choose another with "
+                "API_PORT (or --port)."
+            )
+        began = time.monotonic()
+        variables = self._stack.start()
+        self._environ.update(
+            variables,
+            DATAPROVIDER_HOME=str(self.home),
+            API_HOST=self.api_host,
+            API_PORT=str(self.api_port),
+            PYTHONUNBUFFERED="1",
+        )
+        names = ", ".join(service.label for service in self._stack.services.values()) or "the services named in settings"
+        self._say(f"Started {names} ({time.monotonic() - began:.1f} s).")
+        began = time.monotonic()
+        run_manage(self._environ, "prepare")
+        self._say(f"Tables are up to date ({time.monotonic() - began:.1f} s).")
+        self.config = load_config(self._environ, self.home)
+        self._redis = Redis.from_url(self.config.redis_url, socket_timeout=2.0, socket_connect_timeout=2.0)
+        self.store = ClickHouse(Address.from_config(self.config), pool_size=2)
+
+    def start_exchange(self, arguments: list[str]) -> Exchange:
+        """The simulator, in place of the real exchange."""
+        self.exchange = Exchange(arguments, self._environ, self._logs / "exchange.log")
+        self.exchange.start()
+        self._environ.update(self.exchange.variables)
+        self._say(f"Started an exchange with {self.exchange.symbols} symbols at {self.exchange.url}.")
+        return self.exchange
+
+    def start_application(self) -> None:
+        """The collectors and the web."""
+        collectors = Child(
+            "collectors",
+            manage("runcollectors", "--workers", str(self.workers)),
+            self._environ,
+            self._logs / "collectors.log",
+        )
+        daphne = [sys.executable, "-m", "daphne", "-b", self.api_host, "-p", str(self.api_port)]
+        web = Child("web", [*daphne, "dataprovider.asgi:application"], self._environ, self._logs / "web.log")
+        for child in (collectors, web):
+            child.start()
+            self._children.append(child)
+        self._wait_for_web(web)
+        self._say(f"Serving at {self.url} ({self.workers} workers collect).")
+
+    def tend(self) -> list[str]:
+        """Restart what died; a line for each thing that happened. Call it about twice a second."""
+        happened = [str(event) for event in self._stack.check()]
+        for child in self._children:
+            if child.restart_if_dead(time.monotonic()):
+                happened.append(f"The {child.name} process ended and was started again; its log is {child.log}.")
+        return happened
+
+    def statuses(self) -> list[WorkerStatus]:
+        """What the workers said last; none while Valkey is away."""
+        assert self._redis is not None
+        try:
+            return read_workers(self._redis)
+        except RedisError:
+            return []
+
+    def stop_collectors(self) -> int | None:
+        """Drain and stop the collectors alone; their exit status."""
+        for child in self._children:
+            if child.name == "collectors":
+                self._children.remove(child)
+                return child.stop()
+        return None
+
+    def stop(self) -> None:
+        """Everything, in order: the collectors drain while what they write to still runs."""
+        if self.exchange is not None and self.exchange.child.alive:
+            try:
+                self.exchange.stop_market()
+            except requests.RequestException:
+                self._say("The exchange did not answer; it is stopped all the same.")
+        self.stop_collectors()
+        for child in self._children:
+            child.stop()
+        self._children.clear()
+        if self.exchange is not None:
+            self.exchange.child.stop()
+        if self.store is not None:
+            self.store.close()
+        self._stack.stop()
+
+    def _wait_for_web(self, web: Child) -> None:
+        deadline = time.monotonic() + WEB_SECONDS
+        while time.monotonic() < deadline:
+            if not web.alive:
+                raise web.problem("The web process did not start.")
+            try:
+                requests.get(f"{self.url}/api/v1/monitoring/health", timeout=3)
+            except requests.RequestException:
+                time.sleep(0.1)
+            else:
+                return
+        raise web.problem(f"The web process did not answer within {WEB_SECONDS:g} s.")
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,126 @@
+"""What a person sees while the system runs: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from dataprovider.heartbeat import WorkerStatus
+
+PLAIN_SECONDS = 5.0
+EVENTS_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One moment. `stored` is ClickHouse's own count of rows, None when it did not answer."""
+
+    workers: Sequence[WorkerStatus]
+    stored: int | None
+    expected_symbols: int | None = None
+    sent: int | None = None
+    left_seconds: float | None = None
+
+
+@dataclass
+class View:
+    """Shows snapshots and events. `links`: name -> address, shown as they are."""
+
+    title: str
+    links: dict[str, str]
+    console: Console = field(default_factory=Console)
+    _live: Live | None = None
+    _events: list[str] = field(default_factory=list)
+    _next_plain: float = 0.0
+
+    def __enter__(self) -> View:
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, refresh_per_second=4, transient=False)
+            self._live.start()
+        else:
+            for name, address in self.links.items():
+                self.console.print(f"{name}: {address}", soft_wrap=True, highlight=False, markup=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def event(self, text: str) -> None:
+        """Something happened."""
+        stamped = f"{time.strftime('%H:%M:%S')} {text}"
+        if self._live is None:
+            self.console.print(stamped, soft_wrap=True, highlight=False, markup=False)
+        else:
+            self._events = [*self._events, stamped][-EVENTS_SHOWN:]
+
+    def show(self, snapshot: Snapshot) -> None:
+        """The newest numbers; without a terminal a line every few seconds."""
+        if self._live is not None:
+            self._live.update(self._page(snapshot))
+        elif time.monotonic() >= self._next_plain:
+            self._next_plain = time.monotonic() + PLAIN_SECONDS
+            self.console.print(_line(snapshot), soft_wrap=True, highlight=False, markup=False)
+
+    def _page(self, snapshot: Snapshot) -> Group:
+        links = Table.grid(padding=(0, 2))
+        for name, address in self.links.items():
+            links.add_row(Text(name, style="bold"), Text(address))
+        parts: list[Panel | Table | Text] = [
+            Panel(links, title=self.title, title_align="left", expand=False),
+            Text(_line(snapshot)),
+            _table(snapshot.workers),
+        ]
+        parts.extend(Text(event, style="yellow") for event in self._events)
+        return Group(*parts)
+
+
+def _table(workers: Sequence[WorkerStatus]) -> Table:
+    table = Table(expand=False)
+    for name in ("worker", "pid", "shards", "symbols", "conn.", "trades/s", "lag ms", "stored", "waiting", "gaps", "dead letters"):
+        table.add_column(name, justify="left" if name == "worker" else "right")
+    for worker in workers:
+        waiting = f"{worker.buffered_rows:,}"
+        if worker.spooled_batches:
+            waiting += f" + {worker.spooled_batches} spooled"
+        table.add_row(
+            str(worker.worker),
+            str(worker.pid),
+            str(len(worker.shards)),
+            f"{worker.subscribed}/{worker.symbols}",
+            str(worker.connections),
+            f"{worker.trades_per_s:,.0f}",
+            f"{worker.lag_ms:,.0f}",
+            f"{worker.stored:,}",
+            waiting,
+            str(worker.gaps),
+            str(worker.dead_letters),
+        )
+    return table
+
+
+def _line(snapshot: Snapshot) -> str:
+    workers = snapshot.workers
+    symbols = sum(worker.subscribed for worker in workers)
+    of = f"/{snapshot.expected_symbols}" if snapshot.expected_symbols else ""
+    parts = [
+        f"symbols {symbols}{of}",
+        f"trades/s {sum(worker.trades_per_s for worker in workers):,.0f}",
+        f"lag {max((worker.lag_ms for worker in workers), default=0.0):,.0f} ms",
+        "stored – (ClickHouse does not answer)" if snapshot.stored is None else f"stored {snapshot.stored:,}",
+        f"gaps {sum(worker.gaps for worker in workers)}",
+        f"workers {len(workers)}",
+    ]
+    if snapshot.sent is not None:
+        parts.append(f"sent {snapshot.sent:,}")
+    if snapshot.left_seconds is not None:
+        parts.append(f"{snapshot.left_seconds:.0f} s left")
+    return "   ".join(parts)

@@ -1,0 +1,104 @@
+"""Every named query is explained: it reads the projections its first line declares."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from clickhouse_driver import Client
+
+from dataprovider.clickhouse import ClickHouse, TradeColumns
+from dataprovider.clickhouse.sql import query_names, sql
+from tests.clickhouse.trades import NEW_YEAR
+
+HOUR = 3600
+START = NEW_YEAR // 1000
+
+PARAMS: dict[str, object] = {
+    "symbol": "BTCUSDT",
+    "symbols": ["BTCUSDT", "ETHUSDT"],
+    "timeframe": 173,
+    "since": START + 30 * HOUR,
+    "until": START + 60 * HOUR,
+    "start": NEW_YEAR + 30 * HOUR * 1000,
+    "end": NEW_YEAR + 60 * HOUR * 1000,
+    "limit": 100,
+    "days": 2,
+    "from_id": 200_000,
+    "first_id": 200_000,
+    "last_id": 201_000,
+}
+
+#: So that subqueries that choose what to read are part of the plan instead of being run to make it.
+WHOLE_PLAN = {
+    "use_index_for_in_with_subqueries": 0,
+    "optimize_move_to_prewhere": 0,
+    "query_plan_optimize_prewhere": 0,
+    "query_plan_optimize_lazy_materialization": 0,
+}
+
+DECLARATION = re.compile(r"^-- projection: (?P<names>[a-z0-9_]+(?:, [a-z0-9_]+)*|none: \S.+)$")
+
+
+@pytest.fixture(scope="module")
+def client(migrated_clickhouse: ClickHouse) -> Client:
+    """A plain connection to a table of four days, 100,000 trades a day and symbol."""
+    migrated_clickhouse.run_text("TRUNCATE TABLE trades_local")
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        migrated_clickhouse.insert_trades(four_days(symbol), token=symbol, shard=0, epoch=2**63, query_id="")
+    address = migrated_clickhouse.address
+    client = Client(
+        address.host,
+        address.port,
+        address.database,
+        address.username,
+        address.password,
+        settings={"server_side_params": True},
+    )
+    yield client
+    client.disconnect()
+
+
+def four_days(symbol: str) -> TradeColumns:
+    ids = np.arange(400_000, dtype=np.uint64)
+    ones = np.ones(len(ids), dtype=np.int64)
+    symbols = np.full(len(ids), symbol, dtype=object)
+    times = NEW_YEAR + ids.astype(np.int64) * 864
+    return TradeColumns(symbols, ids, ones, ones, ids, ids, times, ones.astype(np.uint8))
+
+
+def test_there_are_queries() -> None:
+    assert len(query_names()) > 10
+
+
+@pytest.mark.parametrize("name", query_names())
+def test_the_query_reads_what_it_declares(client: Client, name: str) -> None:
+    declared = DECLARATION.match(sql("queries", name).splitlines()[0])
+    assert declared, f"queries/{name}.sql must begin with `-- projection: <names>` or `-- projection: none: <why>`"
+    text = sql("queries", name)
+    plan = "\n".join(
+        line for (line,) in client.execute(f"EXPLAIN indexes = 1, projections = 1 {text}", PARAMS, settings=WHOLE_PLAN)
+    )
+    read = set(re.findall(r"Read\w+ \(([\w.]+)\)", plan))
+    if declared["names"].startswith("none: "):
+        assert all(source.endswith(".trades_local") for source in read), plan
+    else:
+        assert read >= set(declared["names"].split(", ")), plan
+    # And it runs as it is.
+    client.execute(text, PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("name", "at_most"),
+    [
+        ("trades_from_id", 30_000),
+        ("missing_ranges", 30_000),
+        ("stored_in_range", 30_000),
+        ("trades_by_time", 40_000),
+        ("trades_latest", 40_000),
+    ],
+)
+def test_a_look_up_reads_a_few_granules_of_a_large_table(client: Client, name: str, at_most: int) -> None:
+    client.execute(sql("queries", name), PARAMS)
+    assert client.last_query.progress.rows < at_most

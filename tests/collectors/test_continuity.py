@@ -1,0 +1,135 @@
+"""Which trades of a symbol are stored, and which ids are reported missing."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.continuity import MAX_HOLES, SUSPICIOUS_JUMP, Cause, Continuity, Verdict
+from collectors.trade import Trade
+from tests.collectors.trades import trade
+
+
+def feed(continuity: Continuity, *trades: Trade, now: float = 0.0) -> list[int]:
+    """What the hot path of `Ingest.add` does; the ids that were stored."""
+    stored: list[Trade] = []
+    for each in trades:
+        if each.aggregate_id == continuity.next_id:
+            continuity.next_id += 1
+            continuity.tail.append(each.first_trade_id)
+            continuity.last_ms = each.timestamp
+            stored.append(each)
+        else:
+            stored.extend(continuity.irregular(each, now))
+    return [each.aggregate_id for each in stored]
+
+
+def missing(continuity: Continuity) -> list[tuple[int, int]]:
+    return [(hole.first_id, hole.last_id) for hole in continuity.holes]
+
+
+def test_the_first_trade_of_a_new_symbol_begins_it() -> None:
+    continuity = Continuity(None)
+    assert feed(continuity, trade(500), trade(501)) == [500, 501]
+    assert [(b.verdict, b.last_before, b.first_after) for b in continuity.boundaries] == [(Verdict.FIRST, None, 500)]
+    assert missing(continuity) == []
+
+
+def test_ids_that_continue_what_is_stored_are_contiguous() -> None:
+    continuity = Continuity(99)
+    assert feed(continuity, trade(100)) == [100]
+    assert continuity.boundaries[0].verdict is Verdict.CONTIGUOUS
+
+
+def test_an_empty_buffer_at_the_start_still_has_a_cursor() -> None:
+    """The original lost 101 to 149 unnoticed when nothing was buffered at hand-over."""
+    continuity = Continuity(100)
+    assert feed(continuity, trade(150)) == [150]
+    assert missing(continuity) == [(101, 149)]
+    assert continuity.boundaries[0].verdict is Verdict.GAP
+    assert continuity.holes[0].cause is Cause.RESTART
+
+
+def test_a_duplicate_is_not_stored_and_does_not_move_the_cursor_back() -> None:
+    """The original stored it, moved its cursor back and reported a false gap."""
+    continuity = Continuity(None)
+    assert feed(continuity, trade(1), trade(2), trade(3), trade(2), trade(4)) == [1, 2, 3, 4]
+    assert missing(continuity) == []
+
+
+def test_what_is_stored_already_is_not_stored_again_after_a_restart() -> None:
+    continuity = Continuity(10)
+    assert feed(continuity, trade(9), trade(10), trade(11)) == [11]
+    assert continuity.boundaries[0].verdict is Verdict.OVERLAP
+
+
+def test_skipped_ids_become_a_gap_once_their_grace_is_over() -> None:
+    continuity = Continuity(None)
+    feed(continuity, trade(1), trade(5), now=10.0)
+    assert continuity.due_holes(11.9, grace=2.0) == []
+    assert [(hole.first_id, hole.last_id) for hole in continuity.due_holes(12.0, grace=2.0)] == [(2, 4)]
+    assert continuity.due_holes(13.0, grace=2.0) == []
+
+
+def test_a_late_trade_fills_its_hole_and_nothing_is_reported() -> None:
+    continuity = Continuity(None)
+    assert feed(continuity, trade(1), trade(4), trade(3), trade(2), trade(5)) == [1, 4, 3, 2, 5]
+    assert continuity.due_holes(100.0, grace=2.0) == []
+
+
+def test_a_late_trade_in_the_middle_of_a_hole_leaves_both_sides() -> None:
+    continuity = Continuity(None)
+    feed(continuity, trade(1), trade(9), trade(5))
+    assert missing(continuity) == [(2, 4), (6, 8)]
+
+
+def test_two_trades_under_one_id_are_both_kept_once() -> None:
+    """As on SOLUSDT, aggregate id 926014272, 2025-07-16."""
+    continuity = Continuity(None)
+    first, second = trade(7, first_trade_id=2468302188), trade(7, first_trade_id=2468302190)
+    assert feed(continuity, first, second, first, second, trade(8)) == [7, 7, 8]
+
+
+def test_after_a_reconnect_the_next_trade_gets_a_verdict() -> None:
+    continuity = Continuity(None)
+    feed(continuity, trade(1), trade(2))
+    continuity.mark_boundary(Cause.RECONNECT)
+    assert continuity.last_id == 2
+    assert feed(continuity, trade(6), now=5.0) == [6]
+    assert continuity.boundaries[-1].verdict is Verdict.GAP
+    assert (continuity.holes[0].cause, continuity.holes[0].before_ms) == (Cause.RECONNECT, trade(2).timestamp)
+
+
+def test_an_absurd_id_is_held_back_and_rejected_when_the_sequence_goes_on() -> None:
+    continuity = Continuity(None)
+    assert feed(continuity, trade(1), trade(5_000_000_000), trade(2), trade(4), trade(3)) == [1, 2, 4, 3]
+    assert [each.aggregate_id for each in continuity.rejected] == [5_000_000_000]
+    assert missing(continuity) == []
+
+
+def test_a_real_jump_is_believed_when_the_next_trade_continues_it() -> None:
+    continuity = Continuity(1)
+    far = SUSPICIOUS_JUMP + 10
+    assert feed(continuity, trade(far), trade(far), trade(far + 1)) == [far, far + 1]
+    assert missing(continuity) == [(2, far - 1)]
+
+
+def test_the_number_of_holes_is_bounded() -> None:
+    continuity = Continuity(None)
+    feed(continuity, *(trade(each * 2) for each in range(MAX_HOLES + 50)))
+    assert len(continuity.due_holes(10.0, grace=1.0)) == MAX_HOLES + 49
+    assert len(continuity.holes) == MAX_HOLES
+
+
+@given(st.lists(st.integers(0, 60), max_size=120), st.one_of(st.none(), st.integers(0, 30)))
+def test_whatever_arrives_in_whatever_order_each_id_is_stored_once_or_missing(
+    ids: list[int], frontier: int | None
+) -> None:
+    continuity = Continuity(frontier)
+    stored = feed(continuity, *(trade(each) for each in ids))
+    beginning = ids[0] if frontier is None and ids else (frontier or 0) + 1
+    expected = {each for each in ids if each >= beginning}
+    assert sorted(stored) == sorted(expected)
+    top = max(expected, default=beginning - 1)
+    holes = {each for first, last in missing(continuity) for each in range(first, last + 1)}
+    assert holes == set(range(beginning, top + 1)) - expected

@@ -1,0 +1,54 @@
+"""What workers find missing becomes Gap rows, each missing id once."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import IntegrityError, transaction
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.directory import sync_symbols
+from collectors.gaps import open_gaps, without
+from collectors.messages import GapFound
+from collectors.models import Gap, Symbol
+from tests.collectors.test_symbols import entry
+
+
+@pytest.fixture
+def _symbol(db: None) -> None:
+    sync_symbols([entry("BTCUSDT")])
+
+
+def ranges() -> list[tuple[int, int, str]]:
+    return list(Gap.objects.order_by("first_id").values_list("first_id", "last_id", "cause"))
+
+
+@pytest.mark.usefixtures("_symbol")
+def test_a_gap_is_opened_once_however_often_it_is_found() -> None:
+    found = GapFound("BTCUSDT", 10, 19, "stream", before_ms=1, after_ms=2)
+    assert (open_gaps([found]), open_gaps([found, found])) == (1, 0)
+    assert ranges() == [(10, 19, "stream")]
+    assert Gap.objects.get().status == "open"
+
+
+@pytest.mark.usefixtures("_symbol")
+def test_only_the_ids_that_no_gap_covers_are_added() -> None:
+    open_gaps([GapFound("BTCUSDT", 10, 19, "stream")])
+    open_gaps([GapFound("BTCUSDT", 5, 30, "unclean_stop")])
+    assert ranges() == [(5, 9, "unclean_stop"), (10, 19, "stream"), (20, 30, "unclean_stop")]
+
+
+@pytest.mark.usefixtures("_symbol")
+@pytest.mark.parametrize("wrong", [{"first_id": 9, "last_id": 8}, {"status": "lost"}])
+def test_the_database_refuses_a_gap_that_makes_no_sense(wrong: dict[str, object]) -> None:
+    fields: dict[str, object] = {"first_id": 1, "last_id": 2, "cause": "stream", **wrong}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Gap.objects.create(symbol=Symbol.objects.get(), **fields)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 15)), max_size=6))
+def test_the_parts_left_are_exactly_the_ids_not_covered(first: int, size: int, covers: list[tuple[int, int]]) -> None:
+    known = [(start, start + length) for start, length in covers]
+    left = {each for a, b in without(first, first + size, known) for each in range(a, b + 1)}
+    covered = {each for a, b in known for each in range(a, b + 1)}
+    assert left == set(range(first, first + size + 1)) - covered
