@@ -6,6 +6,8 @@ import platform
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from dataprovider.embedded.home import write_private
 from dataprovider.embedded.ports import LOOPBACK
@@ -58,7 +60,13 @@ class Valkey(Service):
 
     def is_ready(self) -> bool:
         client = redis.Redis(
-            host=LOOPBACK, port=self.port, password=self._password, socket_timeout=1, socket_connect_timeout=1
+            host=LOOPBACK,
+            port=self.port,
+            password=self._password,
+            socket_timeout=1,
+            socket_connect_timeout=1,
+            # The caller asks again soon; the client's own retries would make it wait.
+            retry=Retry(NoBackoff(), 0),
         )
         try:
             return bool(client.ping())

@@ -50,7 +50,6 @@ def folded(rows: list[Row], timeframe: int) -> list[tuple[int, ...]]:
 def candle(open_time: int, rows: list[Row]) -> tuple[int, ...]:
     bought = [row for row in rows if not row.maker]
     ids = [row.aggregate_id for row in rows]
-    minutes = [row.time // MINUTE_MS * 60 for row in rows]
     return (
         open_time,
         rows[0].price,
@@ -63,7 +62,7 @@ def candle(open_time: int, rows: list[Row]) -> tuple[int, ...]:
         sum(row.price * row.quantity for row in bought),
         len(rows),
         sum(row.last - row.first + 1 for row in rows),
-        *(min(ids), max(ids), sum(ids), min(minutes), max(minutes)),
+        *(min(ids), max(ids), sum(ids)),
     )
 
 

@@ -25,9 +25,7 @@ def make_stack() -> Iterator[StackMaker]:
     made: list[ServiceStack] = []
 
     def make(home: Path, *only: str, environ: Mapping[str, str] | None = None, **options: Any) -> ServiceStack:
-        elsewhere = {
-            variable: "elsewhere" for name, variable in LEADING_VARIABLES.items() if only and name not in only
-        }
+        elsewhere = {variable: "elsewhere" for name, variable in LEADING_VARIABLES.items() if only and name not in only}
         stack = ServiceStack(home, environ={**elsewhere, **(environ or {})}, **options)
         made.append(stack)
         return stack

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
-from dataprovider.embedded import ServiceStack
 from dataprovider.embedded.supervision import back_off
 from tests.embedded.clients import (
     EVERYWHERE,
@@ -19,27 +16,8 @@ from tests.embedded.clients import (
     write_everywhere,
 )
 from tests.embedded.conftest import StackMaker
+from tests.embedded.killing import check_until_back, kill
 from tests.waiting import wait_until
-
-
-def kill(stack: ServiceStack, name: str) -> int:
-    pid = stack.services[name].pid
-    assert pid
-    os.kill(pid, signal.SIGKILL)
-    return pid
-
-
-def check_until_back(stack: ServiceStack, *names: str) -> dict[str, list[str]]:
-    """Call check() until all the named services answer again; everything that happened, by service."""
-    seen: dict[str, list[str]] = {name: [] for name in names}
-
-    def all_back() -> bool:
-        for event in stack.check():
-            seen[event.service].append(event.what)
-        return all("back" in happened for happened in seen.values())
-
-    wait_until(all_back, 30, f"{names} to be back")
-    return seen
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey", "clickhouse"])

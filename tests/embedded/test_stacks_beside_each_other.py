@@ -34,9 +34,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(tmp_path: Path, make_stack
     assert (tmp_path / "services.json").exists()
 
 
-def test_a_forked_child_neither_keeps_the_folder_nor_stops_its_services(
-    tmp_path: Path, make_stack: StackMaker
-) -> None:
+def test_a_forked_child_neither_keeps_the_folder_nor_stops_its_services(tmp_path: Path, make_stack: StackMaker) -> None:
     first = make_stack(tmp_path, "valkey")
     first.start()
     reading, writing = os.pipe()

@@ -17,7 +17,9 @@ from tests.embedded.clients import EVERYWHERE, read_everywhere, write_everywhere
 from tests.embedded.conftest import StackMaker
 from tests.waiting import wait_until
 
-needs_death_signal = pytest.mark.skipif(not Path("/proc").is_dir(), reason="only Linux tells a child of its parent's death")
+needs_death_signal = pytest.mark.skipif(
+    not Path("/proc").is_dir(), reason="only Linux tells a child of its parent's death"
+)
 
 
 @pytest.fixture

@@ -1,48 +1,28 @@
 -- projection: ohlcv_1m_projection
--- The last `limit` candles, newest first, of `symbol` in `timeframe` minutes, buckets floored from the Unix epoch,
--- whose minutes begin in [since, until) (seconds; both on a bucket's border, or the first and last are partial).
+-- The last `limit` candles, newest first, of `symbol` in `timeframe` minutes, buckets floored from the Unix epoch, out of the minutes
+-- that begin in [since, until) (seconds; where these are no bucket's border, the first and the last candle are partial).
+-- One step from the minutes' states to the candle: open and close are the trades with the smallest and largest id.
 -- Columns: open time (ms), open, high, low, close, volume, taker buy volume (counts of 10^-8), quote volume, taker buy quote
--- volume (counts of 10^-16), aggregates, trades, smallest id, largest id, sum of ids, first and last minute (s).
+-- volume (counts of 10^-16), aggregates, trades, smallest id, largest id, sum of ids (mod 2^64).
 SELECT
-    intDiv(toUnixTimestamp(minute), {timeframe:UInt32} * 60) * {timeframe:UInt32} * 60000 AS open_time,
-    reinterpret(argMin(minute_open, minute), 'Int64'),
-    reinterpret(max(minute_high), 'Int64'),
-    reinterpret(min(minute_low), 'Int64'),
-    reinterpret(argMax(minute_close, minute), 'Int64'),
-    reinterpret(sum(minute_volume), 'Int128'),
-    reinterpret(sum(minute_buy), 'Int128'),
-    reinterpret(sum(minute_quote), 'Int128'),
-    reinterpret(sum(minute_buy_quote), 'Int128'),
-    sum(minute_aggregates),
-    sum(minute_trades),
-    min(minute_first_id),
-    max(minute_last_id),
-    sum(minute_sum_id),
-    toUnixTimestamp(min(minute)),
-    toUnixTimestamp(max(minute))
-FROM
-(
-    SELECT
-        toStartOfMinute(timestamp) AS minute,
-        argMin(price, aggregate_id) AS minute_open,
-        max(price) AS minute_high,
-        min(price) AS minute_low,
-        argMax(price, aggregate_id) AS minute_close,
-        sum(quantity) AS minute_volume,
-        sumIf(quantity, is_buyer_maker = 0) AS minute_buy,
-        sum(toDecimal128(price, 8) * quantity) AS minute_quote,
-        sumIf(toDecimal128(price, 8) * quantity, is_buyer_maker = 0) AS minute_buy_quote,
-        count() AS minute_aggregates,
-        sum(last_trade_id - first_trade_id + 1) AS minute_trades,
-        min(aggregate_id) AS minute_first_id,
-        max(aggregate_id) AS minute_last_id,
-        sum(aggregate_id) AS minute_sum_id
-    FROM trades_local
-    WHERE symbol = {symbol:String}
-        AND toStartOfMinute(timestamp) >= toDateTime({since:UInt32}, 'UTC')
-        AND toStartOfMinute(timestamp) < toDateTime({until:UInt32}, 'UTC')
-    GROUP BY symbol, minute
-)
-GROUP BY open_time
+    intDiv(toUnixTimestamp(toStartOfMinute(timestamp)), {timeframe:UInt32} * 60) * {timeframe:UInt32} * 60000 AS open_time,
+    reinterpret(argMin(price, aggregate_id), 'Int64'),
+    reinterpret(max(price), 'Int64'),
+    reinterpret(min(price), 'Int64'),
+    reinterpret(argMax(price, aggregate_id), 'Int64'),
+    reinterpret(sum(quantity), 'Int128'),
+    reinterpret(sumIf(quantity, is_buyer_maker = 0), 'Int128'),
+    reinterpret(sum(toDecimal128(price, 8) * quantity), 'Int128'),
+    reinterpret(sumIf(toDecimal128(price, 8) * quantity, is_buyer_maker = 0), 'Int128'),
+    count(),
+    sum(last_trade_id - first_trade_id + 1),
+    min(aggregate_id),
+    max(aggregate_id),
+    sum(aggregate_id)
+FROM trades_local
+WHERE symbol = {symbol:String}
+    AND toStartOfMinute(timestamp) >= toDateTime({since:UInt32}, 'UTC')
+    AND toStartOfMinute(timestamp) < toDateTime({until:UInt32}, 'UTC')
+GROUP BY symbol, open_time
 ORDER BY open_time DESC
 LIMIT {limit:UInt32}

@@ -1,5 +1,7 @@
 -- projection: none: reads whole rows, in the order of the primary key
 -- The first `limit` trades of `symbol` with a time in [start, end] (ms), ascending.
+-- Sorted by exactly the primary key, since otherwise ClickHouse reads the whole range first: two trades under one id
+-- come in any order.
 -- Columns: aggregate id, price, quantity (counts of 10^-8), first trade id, last trade id, time (ms), is buyer maker (0 or 1).
 SELECT
     aggregate_id,
@@ -13,5 +15,5 @@ FROM trades_local
 WHERE symbol = {symbol:String}
     AND timestamp >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')
     AND timestamp <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-ORDER BY timestamp, aggregate_id, first_trade_id
+ORDER BY timestamp, aggregate_id
 LIMIT {limit:UInt32}

@@ -1,5 +1,7 @@
 -- projection: none: reads whole rows, against the order of the primary key
 -- The last `limit` trades of `symbol` with a time up to `end` (ms), newest first.
+-- Sorted by exactly the primary key, since otherwise ClickHouse reads the whole range first: two trades under one id
+-- come in any order.
 -- Columns: aggregate id, price, quantity (counts of 10^-8), first trade id, last trade id, time (ms), is buyer maker (0 or 1).
 SELECT
     aggregate_id,
@@ -12,5 +14,5 @@ SELECT
 FROM trades_local
 WHERE symbol = {symbol:String}
     AND timestamp <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-ORDER BY timestamp DESC, aggregate_id DESC, first_trade_id DESC
+ORDER BY timestamp DESC, aggregate_id DESC
 LIMIT {limit:UInt32}
