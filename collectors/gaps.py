@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collectors.messages import GapFound
-from collectors.models import Gap, Symbol
+from collectors.models import Gap, GapStatus, Symbol
+
+UNFINISHED = (GapStatus.OPEN, GapStatus.RECOVERING)
 
 
 def open_gaps(found: Iterable[GapFound]) -> int:
@@ -31,6 +33,11 @@ def open_gaps(found: Iterable[GapFound]) -> int:
             )
             made += 1
     return made
+
+
+def count_open_gaps() -> int:
+    """How many gaps are not closed."""
+    return Gap.objects.filter(status__in=UNFINISHED).count()
 
 
 def without(first_id: int, last_id: int, known: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -15,9 +15,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from collectors.backoff import Backoff
-from dataprovider.heartbeat import HEARTBEAT_SECONDS, WorkerStatus, write_worker
 from collectors.live import MinuteBar
 from collectors.shards import shard_of
+from dataprovider.heartbeat import HEARTBEAT_SECONDS, WorkerStatus, write_worker
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 #: No symbol is suspected before this (seconds), a rarely traded one not before QUIET_INTERVALS of its mean intervals.
@@ -43,6 +44,6 @@ class QuietWatch:
         suspicion.asked_at, suspicion.wait = now, min(MOST_SECONDS, suspicion.wait * 2)
         return True
 
-    def forget(self, symbol: str) -> None:
-        """Stop watching a symbol."""
-        self._suspected.pop(symbol, None)
+    def keep(self, symbols: Collection[str]) -> None:
+        """Forget every symbol that is not in `symbols`."""
+        self._suspected = {symbol: each for symbol, each in self._suspected.items() if symbol in symbols}

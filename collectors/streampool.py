@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 #: Documented: 10 client messages a second; a connection sends one every CONTROL_INTERVAL seconds at most.
 CONTROL_INTERVAL = 0.25
 ANSWER_TIMEOUT = 10.0
-#: Silence of a whole connection that is taken for a stall (seconds); doubled after each fruitless reconnect.
+#: Silence of a whole connection that is taken for a stall (seconds); doubled when a second connection is silent too.
 SILENCE = 6.0
 MOST_SILENCE = 300.0
 #: A connection that is naturally quiet may be silent for this many of its mean intervals between data.
@@ -64,6 +64,8 @@ class Slot:
     line: Line | None = None
     successor: Line | None = None
     opening: Future[Connection] | None = None
+    #: Its connection is silent: a second one is opened, and takes over as soon as it has data.
+    stalled: bool = False
     next_attempt_at: float = 0.0
     patience: float = SILENCE
     mean_interval: float = 0.0
@@ -161,6 +163,8 @@ class StreamPool:
     def alive(self, line: Line) -> None:
         """Say that trades arrived on `line`: the only sign of life that counts (an ACK or a ping does not)."""
         now, slot = self._clock(), line.slot
+        if line is slot.line:
+            slot.stalled = False
         slot.mean_interval += (now - line.last_data_at - slot.mean_interval) * 0.05
         slot.patience = min(MOST_SILENCE, max(SILENCE, slot.mean_interval * QUIET_INTERVALS))
         line.last_data_at = now
@@ -179,17 +183,24 @@ class StreamPool:
     def _tend(self, slot: Slot, now: float) -> None:
         if slot.opening is not None:
             self._finish_opening(slot, now)
-        elif slot.symbols and (
-            slot.line is None or (now - slot.line.opened_at > self._lifetime and not slot.successor)
-        ):
+        elif slot.symbols and slot.successor is None and self._wants_line(slot, now):
             self._start_opening(slot, now)
         for line in list(slot.lines()):
             self._tend_line(line, now)
         successor = slot.successor
-        if successor is not None and successor.got_data and now - successor.opened_at > OVERLAP:
-            if slot.line is not None:
-                self._drop(slot.line)
-            slot.line, slot.successor = successor, None
+        if successor is not None and successor.got_data and (slot.stalled or now - successor.opened_at > OVERLAP):
+            self._promote(slot)
+
+    def _wants_line(self, slot: Slot, now: float) -> bool:
+        return slot.line is None or slot.stalled or now - slot.line.opened_at > self._lifetime
+
+    def _promote(self, slot: Slot) -> None:
+        if slot.stalled:
+            self.reconnects += 1
+            logger.warning("Stream connection %d (%d symbols) was replaced.", slot.number, len(slot.symbols))
+        slot.stalled = False
+        if slot.line is not None:
+            self._drop(slot.line)
 
     def _start_opening(self, slot: Slot, now: float) -> None:
         if now >= max(slot.next_attempt_at, self._next_connect_at):
@@ -224,8 +235,7 @@ class StreamPool:
         if any(now - asked_at > ANSWER_TIMEOUT for asked_at in line.unanswered.values()):
             self._lost(line, "the exchange did not answer a request")
         elif slot.symbols and now - line.last_data_at > slot.patience:
-            self._lost(line, f"no data for {now - line.last_data_at:.0f} s")
-            slot.patience = min(MOST_SILENCE, slot.patience * 2)
+            self._silent(line, now)
         elif not slot.symbols and not line.subscribed:
             self._drop(line)
 
@@ -245,6 +255,22 @@ class StreamPool:
         else:
             return
         line.next_control_at = now + CONTROL_INTERVAL
+
+    def _silent(self, line: Line, now: float) -> None:
+        """A stalled connection looks like a quiet market: only a second connection can tell them apart, and while it
+        is opened the first one stays, so that a false alarm costs no trade."""
+        slot = line.slot
+        if line is slot.successor:
+            slot.patience = min(MOST_SILENCE, slot.patience * 2)
+            slot.stalled = False
+            self._drop(line)
+            if slot.line is not None:
+                slot.line.last_data_at = now
+        elif not slot.stalled:
+            slot.stalled = True
+            silence = now - line.last_data_at
+            logger.info("Stream connection %d: no data for %.0f s; trying a second one.", slot.number, silence)
+            self._interrupted(set(slot.symbols))
 
     def _lost(self, line: Line, reason: str) -> None:
         slot = line.slot

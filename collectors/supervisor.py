@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,12 +17,15 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
+from redis import Redis
+from redis.exceptions import RedisError
 
 from collectors import worker as worker_module
 from collectors.backoff import Backoff
-from collectors.gaps import open_gaps
+from collectors.gaps import count_open_gaps, open_gaps
 from collectors.leases import Leases
 from collectors.messages import Assignment, GapFound, Report, ShardAssignment, Stop, WorkerSettings
+from dataprovider.heartbeat import HostStatus, forget, write_host
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +101,7 @@ class Supervisor:
         settings: list[WorkerSettings],
         wanted_symbols: Callable[[], dict[int, frozenset[str]]],
         sync_symbols: Callable[[], object],
+        redis: Redis,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`wanted_symbols`: shard -> names to collect now; `sync_symbols` asks the exchange for its contracts."""
@@ -104,6 +109,8 @@ class Supervisor:
         self._workers = [WorkerProcess(each) for each in settings]
         self._wanted_symbols = wanted_symbols
         self._sync_symbols = sync_symbols
+        self._redis = redis
+        self._open_gaps = 0
         self._clock = clock
         # A fork server is forked from before any thread or connection exists, and stays that way for restarts.
         self._context = multiprocessing.get_context("forkserver")
@@ -164,6 +171,7 @@ class Supervisor:
                 logger.info("Postgres is back.")
             self._postgres_away = False
         self._assign()
+        self._say_alive()
 
     def _with_postgres(self, now: float) -> None:
         self._epochs = self._leases.renew()
@@ -178,6 +186,24 @@ class Supervisor:
         elif self._sync is not None and self._sync.done():
             self._sync_done(now)
         self._symbols = self._wanted_symbols()
+        self._open_gaps = count_open_gaps()
+
+    def _say_alive(self) -> None:
+        status = HostStatus(
+            owner=self._leases.owner,
+            pid=os.getpid(),
+            workers=len(self._workers),
+            shards=len(self._epochs),
+            symbols=sum(len(self._symbols.get(shard, ())) for shard in self._epochs),
+            open_gaps=self._open_gaps,
+            postgres_away=self._postgres_away,
+            updated_ms=int(time.time() * 1000),
+        )
+        try:
+            write_host(self._redis, status)
+        except RedisError:
+            # The workers say that Valkey is away; heartbeats are for people, collection goes on.
+            logger.debug("Valkey did not take the heartbeat.")
 
     def _sync_done(self, now: float) -> None:
         assert self._sync is not None
@@ -289,4 +315,8 @@ class Supervisor:
             self._leases.leave()
         except DatabaseError:
             logger.error("Postgres is away: leases run out by themselves, gaps are found again at the next start.")
+        try:
+            forget(self._redis, self._leases.owner, len(self._workers))
+        except RedisError:
+            logger.debug("Valkey is away: heartbeats run out by themselves.")
         return 0 if kept else 1

@@ -13,29 +13,27 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from collectors.backoff import Backoff
 from collectors.batch import Batch
 from collectors.binance.frames import decode
 from collectors.binance.stream import StreamConnection
 from collectors.continuity import Cause
 from collectors.deadletter import DeadLetters
-from dataprovider.heartbeat import WorkerStatus
 from collectors.ingest import FLUSH_SECONDS, Ingest
-from collectors.messages import Assignment, GapFound, Report, ShardAssignment, Stop, WorkerSettings
-from collectors.opening import EpochTooLow, Opening, open_shard, read_frontiers
+from collectors.messages import Assignment, GapFound, Report, Stop, WorkerSettings
 from collectors.publisher import PUBLISH_INTERVAL, Publisher
 from collectors.quiet import QuietWatch
+from collectors.shardkeeper import ShardKeeper
 from collectors.spool import Spool
 from collectors.streampool import Line, StreamPool
 from collectors.writer import Writer
-from dataprovider.clickhouse import ClickHouse, ClickHouseError
+from dataprovider.clickhouse import ClickHouse
+from dataprovider.heartbeat import WorkerStatus
 
 logger = logging.getLogger(__name__)
 
@@ -63,16 +61,16 @@ class Worker:
         )
         self._spool = Spool(settings.home / "spool", settings.spool_max_bytes)
         self._gaps: queue.SimpleQueue[GapFound] = queue.SimpleQueue()
-        self._stale: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
         self._writer = Writer(
             self._store,
             self._spool,
             self._clock,
             max_rows=settings.buffer_max_rows,
             lost=self._lost,
-            stale=lambda shard, epoch: self._stale.put((shard, epoch)),
+            stale=lambda shard, epoch: self._keeper.is_stale(shard, epoch),
         )
         self._ingest = Ingest()
+        self._keeper = ShardKeeper(self._store, self._spool, self._ingest, self._writer, self._found)
         self._dead = DeadLetters(settings.home / "dead_letters", f"worker{settings.worker}", time.time)
         self._pool = StreamPool(
             lambda: StreamConnection(settings.stream_url),
@@ -83,14 +81,6 @@ class Worker:
         )
         self._quiet = QuietWatch()
         self._publisher = Publisher(self._redis, self.status)
-        self._opener = ThreadPoolExecutor(max_workers=1, thread_name_prefix="opener")
-        self._assigned: dict[int, ShardAssignment] = {}
-        self._opening: dict[int, tuple[int, Future[Opening]]] = {}
-        self._extending: tuple[frozenset[str], Future[Opening]] | None = None
-        self._retry_opening_at = 0.0
-        self._opening_backoff = Backoff(first=0.5, most=5.0)
-        self._low_epochs: dict[int, int] = {}
-        self._active: set[str] = set()
         self._stopping = threading.Event()
         self._drained = threading.Event()
         self._gaps_found = 0
@@ -124,7 +114,7 @@ class Worker:
             worker=self._settings.worker,
             pid=os.getpid(),
             shards=sorted(ingest.buffers),
-            symbols=len(self._active),
+            symbols=len(self._keeper.active),
             subscribed=self._pool.subscribed,
             connections=self._pool.connections,
             received=ingest.received,
@@ -156,7 +146,9 @@ class Worker:
             self._next_second = now + 1.0
             self._every_second(now)
         self._take_orders()
-        self._open_and_close(now)
+        if self._keeper.step(now):
+            self._pool.set_symbols(self._keeper.active)
+            self._quiet.keep(self._keeper.active)
 
     def _take(self, line: Line, payloads: list[bytes]) -> None:
         decoded = decode(payloads, self._ingest.symbols)
@@ -188,7 +180,7 @@ class Worker:
         since, received = self._rate_from
         self._rate = (self._ingest.received - received) / max(now - since, 0.001)
         self._rate_from = (now, self._ingest.received)
-        for symbol in self._active:
+        for symbol in self._keeper.active:
             tracked = self._ingest.symbols[symbol]
             if self._quiet.due(
                 symbol,
@@ -206,112 +198,10 @@ class Worker:
                 if isinstance(order, Stop):
                     self._stopping.set()
                 elif isinstance(order, Assignment):
-                    self._assigned = order.shards
+                    self._keeper.assign(order.shards)
         except (EOFError, OSError):
             logger.error("The supervisor is gone: worker %d stops.", self._settings.worker)
             self._stopping.set()
-
-    def _open_and_close(self, now: float) -> None:
-        while not self._stale.empty():
-            shard, epoch = self._stale.get()
-            buffer = self._ingest.buffers.get(shard)
-            if buffer is not None and buffer.epoch == epoch:
-                logger.error("Shard %d has a new owner: worker %d lets it go.", shard, self._settings.worker)
-                self._low_epochs[shard] = epoch
-                self._ingest.close_shard(shard)
-        self._finish_openings(now)
-        for shard, buffer in list(self._ingest.buffers.items()):
-            wanted = self._assigned.get(shard)
-            if wanted is None or wanted.epoch != buffer.epoch:
-                self._give_up(shard)
-        if now >= self._retry_opening_at:
-            for shard, wanted in self._assigned.items():
-                known_too_low = self._low_epochs.get(shard, -1) >= wanted.epoch
-                if shard not in self._ingest.buffers and shard not in self._opening and not known_too_low:
-                    future = self._opener.submit(
-                        open_shard, self._store, self._spool, shard, wanted.epoch, wanted.symbols
-                    )
-                    self._opening[shard] = (wanted.epoch, future)
-            self._extend()
-        self._choose_symbols()
-
-    def _finish_openings(self, now: float) -> None:
-        for shard, (epoch, future) in list(self._opening.items()):
-            if not future.done():
-                continue
-            del self._opening[shard]
-            try:
-                opening = future.result()
-            except EpochTooLow as error:
-                self._low_epochs[shard] = error.current
-                continue
-            except ClickHouseError as error:
-                self._opening_failed(error, now)
-                continue
-            self._opening_backoff.reset()
-            self._ingest.open_shard(shard, epoch)
-            self._track(opening, now)
-        if self._extending is not None and self._extending[1].done():
-            _, future = self._extending
-            self._extending = None
-            try:
-                self._track(future.result(), now)
-            except ClickHouseError as error:
-                self._opening_failed(error, now)
-
-    def _opening_failed(self, error: ClickHouseError, now: float) -> None:
-        # The epoch may have been raised before the failure: only a higher one can tell the two attempts apart.
-        if not self._opening_backoff.failures:
-            logger.warning("%s Collection begins when it does.", error)
-        self._retry_opening_at = now + self._opening_backoff.next_delay()
-
-    def _track(self, opening: Opening, now: float) -> None:
-        for symbol, frontier in opening.frontiers.items():
-            shard = self._shard_of_assigned(symbol)
-            if shard is not None and shard in self._ingest.buffers and symbol not in self._ingest.symbols:
-                self._ingest.track(symbol, shard, frontier, now)
-        for symbol, first_id, last_id in opening.missing:
-            self._found(GapFound(symbol, first_id, last_id, "unclean_stop"))
-
-    def _shard_of_assigned(self, symbol: str) -> int | None:
-        return next((shard for shard, wanted in self._assigned.items() if symbol in wanted.symbols), None)
-
-    def _extend(self) -> None:
-        """Read where newly enabled symbols of open shards stand."""
-        if self._extending is not None:
-            return
-        new = frozenset(
-            symbol
-            for shard, wanted in self._assigned.items()
-            if shard in self._ingest.buffers
-            for symbol in wanted.symbols
-            if symbol not in self._ingest.symbols
-        )
-        if new:
-            self._extending = (new, self._opener.submit(read_frontiers, self._store, new))
-
-    def _choose_symbols(self) -> None:
-        active = {
-            symbol
-            for shard, wanted in self._assigned.items()
-            if shard in self._ingest.buffers and self._ingest.buffers[shard].epoch == wanted.epoch
-            for symbol in wanted.symbols
-            if symbol in self._ingest.symbols
-        }
-        if active != self._active:
-            for symbol in self._active - active:
-                self._quiet.forget(symbol)
-            self._ingest.interrupted(active - self._active, Cause.RESTART)
-            self._active = active
-            self._pool.set_symbols(active)
-
-    def _give_up(self, shard: int) -> None:
-        """One step of letting a shard go: store what is left of it, then forget it."""
-        buffer = self._ingest.buffers[shard]
-        if buffer.rows:
-            self._writer.submit(self._ingest.seal(buffer))
-        if not self._writer.pending(shard):
-            self._ingest.close_shard(shard)
 
     def _lost(self, batch: Batch, cause: str, reason: str) -> None:
         for ids in batch.id_ranges():
@@ -337,9 +227,8 @@ class Worker:
             gaps = []
             while not self._gaps.empty():
                 gaps.append(self._gaps.get())
-            held = {shard: buffer.epoch for shard, buffer in list(self._ingest.buffers.items())}
             try:
-                self._link.send(Report(held, dict(self._low_epochs), gaps))
+                self._link.send(Report(self._keeper.held(), dict(self._keeper.low_epochs), gaps))
             except OSError:
                 self._stopping.set()
                 return
@@ -347,6 +236,7 @@ class Worker:
                 return
 
     def _drain(self) -> bool:
+        self._keeper.stop()
         self._pool.close()
         now = self._clock()
         for batch in self._ingest.seal_due(now, max_age=0.0):
@@ -368,6 +258,8 @@ def main(settings: WorkerSettings, link: Connection) -> None:
         format=f"{{asctime}} {{levelname}} worker {settings.worker} {{name}}: {{message}}",
         style="{",
     )
+    # Its warnings carry tracebacks; what they say arrives as ClickHouseUnavailable.
+    logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
     worker = Worker(settings, link)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     # Ctrl-C reaches the whole group; the supervisor decides.

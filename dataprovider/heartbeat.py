@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import orjson
 from redis import Redis
@@ -12,6 +13,7 @@ HEARTBEAT_SECONDS = 1.0
 HEARTBEAT_TTL = 10
 
 _PREFIX = "dataprovider:worker:"
+_HOST_PREFIX = "dataprovider:host:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,42 @@ def write_worker(redis: Redis, status: WorkerStatus) -> None:
 
 def read_workers(redis: Redis) -> list[WorkerStatus]:
     """Every worker whose heartbeat is fresh, by owner and number; raises redis.exceptions.RedisError."""
-    keys = sorted(redis.scan_iter(match=f"{_PREFIX}*", count=1000))
-    known = {item.name for item in fields(WorkerStatus)}
-    workers = []
-    for value in redis.mget(keys) if keys else []:
-        if value is not None:
-            workers.append(WorkerStatus(**{k: v for k, v in orjson.loads(value).items() if k in known}))
+    workers = [WorkerStatus(**value) for value in _read(redis, _PREFIX, WorkerStatus)]
     return sorted(workers, key=lambda status: (status.owner, status.worker))
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """One supervisor: what it holds, and how many gaps Postgres lists as not closed (over all hosts)."""
+
+    owner: str
+    pid: int
+    workers: int
+    shards: int
+    symbols: int
+    open_gaps: int
+    postgres_away: bool
+    updated_ms: int
+
+
+def write_host(redis: Redis, status: HostStatus) -> None:
+    """Say that this supervisor lives; raises redis.exceptions.RedisError."""
+    redis.set(f"{_HOST_PREFIX}{status.owner}", orjson.dumps(asdict(status)), ex=HEARTBEAT_TTL)
+
+
+def read_hosts(redis: Redis) -> list[HostStatus]:
+    """Every supervisor whose heartbeat is fresh; raises redis.exceptions.RedisError."""
+    return [HostStatus(**value) for value in _read(redis, _HOST_PREFIX, HostStatus)]
+
+
+def forget(redis: Redis, owner: str, workers: int) -> None:
+    """Take back what a supervisor and its workers said, when it stops; raises redis.exceptions.RedisError."""
+    redis.delete(f"{_HOST_PREFIX}{owner}", *(f"{_PREFIX}{owner}:{worker}" for worker in range(workers)))
+
+
+def _read(redis: Redis, prefix: str, kind: type[WorkerStatus] | type[HostStatus]) -> list[dict[str, Any]]:
+    keys = sorted(redis.scan_iter(match=f"{prefix}*", count=1000))
+    known = {item.name for item in fields(kind)}
+    values = [orjson.loads(value) for value in (redis.mget(keys) if keys else []) if value is not None]
+    # Another release may run beside this one during an upgrade: what it says more is left out.
+    return [{name: item for name, item in value.items() if name in known} for value in values]

@@ -89,5 +89,7 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Its warnings carry tracebacks; what they say arrives as ClickHouseUnavailable.
+    "loggers": {"clickhouse_driver": {"level": "CRITICAL"}},
     "root": {"handlers": ["console"], "level": "DEBUG" if CONFIG.enable_debug_logging else "INFO"},
 }

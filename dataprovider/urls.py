@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
+
+from api.rest import urls as rest_urls
+
+handler400 = "api.failures.bad_request"
+handler404 = "api.failures.not_found"
+handler500 = "api.failures.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include((rest_urls(), "ninja"), namespace="api-v1")),
 ]

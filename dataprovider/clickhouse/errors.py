@@ -35,8 +35,8 @@ class SchemaChanged(ClickHouseError):
 
 _Codes = driver.ErrorCodes
 
-#: Server errors that pass (ClickHouse/src/Common/ErrorCodes.cpp). 216 is our own earlier try that is still running there,
-#: 394 an insert that was killed, whose next try hears from the fence.
+#: Server errors that pass (ClickHouse/src/Common/ErrorCodes.cpp). 216 is our own earlier try that still runs there, 394
+#: an insert that was killed, whose next try hears from the fence.
 PASSING_CODES = frozenset(
     {
         _Codes.ATTEMPT_TO_READ_AFTER_EOF,

@@ -18,9 +18,9 @@ Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 
 
-#: A server that has begun an insert waits for the client's rows, deaf to KILL QUERY, for 300 s unless told otherwise, and
-#: a new owner of the shard waits with it. Rows are at hand when an insert begins, so a client that is silent for this
-#: many seconds was stopped or cut off; its next try hears from the fence. `poll_interval` is how often the server looks.
+#: A server that has begun an insert waits for the client's rows, deaf to KILL QUERY, for 300 s unless told otherwise,
+#: and a new owner of the shard waits with it. Rows are at hand when an insert begins, so a client that is silent for
+#: this many seconds was stopped or cut off; its next try hears from the fence. `poll_interval`: how often it looks.
 INSERT_SETTINGS = {"receive_timeout": 2, "poll_interval": 1}
 
 

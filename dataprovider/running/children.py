@@ -1,4 +1,4 @@
-"""The other processes of the system as children of this one: a log file each, a bounded stop, a restart when they die."""
+"""The other processes of the system as our children: a log file each, a bounded stop, a restart when they die."""
 
 from __future__ import annotations
 
@@ -112,7 +112,13 @@ def manage(*arguments: str) -> list[str]:
 def run_manage(environ: Mapping[str, str], *arguments: str, seconds: float = 120.0) -> str:
     """Run a manage.py command to its end; what it printed. Raises ChildProblem with what it complained of."""
     done = subprocess.run(
-        manage(*arguments), env=dict(environ), cwd=MANAGE.parent, capture_output=True, text=True, timeout=seconds, check=False
+        manage(*arguments),
+        env=dict(environ),
+        cwd=MANAGE.parent,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
     )
     if done.returncode != 0:
         complaint = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"exit status {done.returncode}"]
@@ -124,12 +130,11 @@ def last_line(log: Path) -> str:
     """The last line of a log that is not empty."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, os.path.getsize(log) - 8192))
+            file.seek(max(0, log.stat().st_size - 8192))
             lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
     except OSError:
         return "nothing"
     return lines[-1].strip()[:300] if lines else "nothing"
-
 
 
 def _dying_with_us(command: Sequence[str]) -> list[str]:

@@ -13,12 +13,13 @@ import requests
 from redis import Redis
 from redis.exceptions import RedisError
 
-from dataprovider.clickhouse import Address, ClickHouse
+from dataprovider.clickhouse import Address, ClickHouse, ClickHouseError
 from dataprovider.config import Config, load_config
 from dataprovider.embedded import ServiceStack
-from dataprovider.heartbeat import WorkerStatus, read_workers
+from dataprovider.heartbeat import WorkerStatus, read_hosts, read_workers
 from dataprovider.running.children import Child, ChildProblem, manage, run_manage
 from dataprovider.running.exchange import Exchange
+from dataprovider.running.view import Snapshot
 
 WEB_SECONDS = 30.0
 
@@ -53,6 +54,7 @@ class Farm:
         self.config: Config | None = None
         self._redis: Redis | None = None
         self.store: ClickHouse | None = None
+        self._glance: ClickHouse | None = None
 
     @property
     def url(self) -> str:
@@ -81,14 +83,19 @@ class Farm:
             API_PORT=str(self.api_port),
             PYTHONUNBUFFERED="1",
         )
-        names = ", ".join(service.label for service in self._stack.services.values()) or "the services named in settings"
+        names = (
+            ", ".join(service.label for service in self._stack.services.values()) or "the services named in settings"
+        )
         self._say(f"Started {names} ({time.monotonic() - began:.1f} s).")
         began = time.monotonic()
         run_manage(self._environ, "prepare")
         self._say(f"Tables are up to date ({time.monotonic() - began:.1f} s).")
         self.config = load_config(self._environ, self.home)
         self._redis = Redis.from_url(self.config.redis_url, socket_timeout=2.0, socket_connect_timeout=2.0)
-        self.store = ClickHouse(Address.from_config(self.config), pool_size=2)
+        address = Address.from_config(self.config)
+        self.store = ClickHouse(address, pool_size=2)
+        # A table on a screen does not wait for a server that hangs.
+        self._glance = ClickHouse(address, pool_size=1, connect_timeout=0.5, timeout=1.0)
 
     def start_exchange(self, arguments: list[str]) -> Exchange:
         """The simulator, in place of the real exchange."""
@@ -130,6 +137,21 @@ class Farm:
         except RedisError:
             return []
 
+    def snapshot(self, *, sent: int | None = None, left_seconds: float | None = None) -> Snapshot:
+        """The system at this moment, for the view; what is away is left open."""
+        assert self._redis is not None
+        assert self._glance is not None
+        try:
+            open_gaps = max((host.open_gaps for host in read_hosts(self._redis)), default=None)
+        except RedisError:
+            open_gaps = None
+        try:
+            stored = int(self._glance.query("total_rows")[0][0])
+        except ClickHouseError:
+            stored = None
+        listed = self.exchange.symbols if self.exchange is not None else None
+        return Snapshot(self.statuses(), stored, open_gaps, listed, sent, left_seconds)
+
     def stop_collectors(self) -> int | None:
         """Drain and stop the collectors alone; their exit status."""
         for child in self._children:
@@ -151,8 +173,9 @@ class Farm:
         self._children.clear()
         if self.exchange is not None:
             self.exchange.child.stop()
-        if self.store is not None:
-            self.store.close()
+        for client in (self.store, self._glance):
+            if client is not None:
+                client.close()
         self._stack.stop()
 
     def _wait_for_web(self, web: Child) -> None:

@@ -13,12 +13,15 @@ from dataprovider.running.exchange import SentIds
 class DemoResult:
     """The last line of a demo with --seconds.
 
-    sent: trades the exchange put on the wire. stored: rows of those symbols and ids in ClickHouse. missing: ids between a
-    symbol's first and last sent one that are not stored; missing_outside_gaps: those of them that no open gap names.
-    duplicates: rows beyond the first of the same trade. frame_to_client_ms stays null until candles are streamed.
+    symbols: contracts the exchange lists; traded: those it sent trades of. sent: trades it put on the wire.
+    stored: rows of those symbols and ids in ClickHouse. missing: ids between a symbol's first and last sent one that
+    are not stored;
+    missing_outside_gaps: those of them that no open gap names. duplicates: rows beyond the first of the same trade.
+    frame_to_client_ms stays null until candles are streamed.
     """
 
     symbols: int
+    traded: int
     workers: int
     seconds: float
     sent: int
@@ -45,6 +48,7 @@ def compare(
     sent: Mapping[str, SentIds],
     gaps: Iterable[Mapping[str, object]],
     *,
+    symbols: int,
     workers: int,
     seconds: float,
 ) -> DemoResult:
@@ -59,9 +63,7 @@ def compare(
             lasts=[sent[name].last_id for name in names],
         )
     }
-    missing = {
-        name: ids.last_id - ids.first_id + 1 - stored.get(name, (0, 0, 0))[1] for name, ids in sent.items()
-    }
+    missing = {name: ids.last_id - ids.first_id + 1 - stored.get(name, (0, 0, 0))[1] for name, ids in sent.items()}
     named: dict[str, int] = {}
     open_gaps = 0
     for gap in gaps:
@@ -74,7 +76,8 @@ def compare(
             )
     count = sum(ids.count for ids in sent.values())
     return DemoResult(
-        symbols=len(sent),
+        symbols=symbols,
+        traded=len(sent),
         workers=workers,
         seconds=round(seconds, 1),
         sent=count,

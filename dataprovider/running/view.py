@@ -20,10 +20,11 @@ EVENTS_SHOWN = 6
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One moment. `stored` is ClickHouse's own count of rows, None when it did not answer."""
+    """One moment. `stored` is ClickHouse's own count of rows, `open_gaps` Postgres' of gaps; None: no answer."""
 
     workers: Sequence[WorkerStatus]
     stored: int | None
+    open_gaps: int | None = None
     expected_symbols: int | None = None
     sent: int | None = None
     left_seconds: float | None = None
@@ -85,7 +86,19 @@ class View:
 
 def _table(workers: Sequence[WorkerStatus]) -> Table:
     table = Table(expand=False)
-    for name in ("worker", "pid", "shards", "symbols", "conn.", "trades/s", "lag ms", "stored", "waiting", "gaps", "dead letters"):
+    for name in (
+        "worker",
+        "pid",
+        "shards",
+        "symbols",
+        "conn.",
+        "trades/s",
+        "lag ms",
+        "stored",
+        "waiting",
+        "gaps",
+        "dead letters",
+    ):
         table.add_column(name, justify="left" if name == "worker" else "right")
     for worker in workers:
         waiting = f"{worker.buffered_rows:,}"
@@ -116,7 +129,7 @@ def _line(snapshot: Snapshot) -> str:
         f"trades/s {sum(worker.trades_per_s for worker in workers):,.0f}",
         f"lag {max((worker.lag_ms for worker in workers), default=0.0):,.0f} ms",
         "stored – (ClickHouse does not answer)" if snapshot.stored is None else f"stored {snapshot.stored:,}",
-        f"gaps {sum(worker.gaps for worker in workers)}",
+        "open gaps –" if snapshot.open_gaps is None else f"open gaps {snapshot.open_gaps:,}",
         f"workers {len(workers)}",
     ]
     if snapshot.sent is not None:

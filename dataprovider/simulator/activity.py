@@ -28,7 +28,7 @@ QUIET_SECONDS = (120.0, 900.0)
 
 LONGEST_PRICE_WAVE_S = 30 * 86400.0
 PRICE_WAVES = 18
-PRICE_SWING = 0.12
+PRICE_SWING = 0.05
 
 KNOWN_PRICES = {
     "BTCUSDT": 84000.0,
@@ -68,7 +68,7 @@ class CountCurve:
 
 
 class PriceCurve:
-    """The price of a contract at a time, as waves whose height falls with the root of their length, as a random walk's."""
+    """The price of a contract at a time, as waves whose height falls with the root of their length."""
 
     def __init__(self, base: float, key: int) -> None:
         draw = random.Random(key ^ 0x5DEECE66D)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import zipfile
 from collections.abc import Iterator
@@ -57,8 +56,7 @@ def read_rows(file: ArchiveFile) -> Iterator[Int64s]:
     """The rows of an archive in its order, in pieces of shape (n, COLUMNS). Raises SimulatorError."""
     try:
         with zipfile.ZipFile(file.path) as archive, archive.open(archive.namelist()[0]) as raw:
-            reader = io.BufferedReader(raw)  # type: ignore[arg-type]
-            while lines := reader.readlines(PIECE_BYTES):
+            while lines := raw.readlines(PIECE_BYTES):
                 rows = _rows(lines)
                 if len(rows):
                     yield rows

@@ -1,4 +1,4 @@
-"""Which archives there are, since when they are published, and the files themselves: on disk, or made when asked for."""
+"""Which archives there are, since when they are published, and their files: on disk, or made when asked for."""
 
 from __future__ import annotations
 

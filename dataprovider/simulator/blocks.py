@@ -11,10 +11,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dataprovider.simulator.activity import MARKET_EPOCH_MS, CountCurve, PriceCurve, base_price, key_of
 from dataprovider.simulator.symbols import Contract
-from dataprovider.simulator.trades import Trades, no_trades
+from dataprovider.simulator.trades import Int64s, Trades, no_trades
 
 BLOCK_MS = 5000
 #: A trade is sent at most this long after its time (measured on Binance: 2-160 ms, median 154).
@@ -155,22 +156,23 @@ class ContractMarket:
             maker=maker,
         )
 
-    def _prices(self, draw: np.random.Generator, start_ms: int, count: int, maker: np.ndarray) -> np.ndarray:
+    def _prices(self, draw: np.random.Generator, start_ms: int, count: int, maker: NDArray[np.bool_]) -> Int64s:
         opening, closing = self._price.at(start_ms), self._price.at(start_ms + BLOCK_MS)
         walk = np.cumsum(draw.standard_normal(count))
         share = np.arange(1, count + 1) / count
         bridge = (walk - share * walk[-1]) * (JITTER / count**0.5)
         middle = (opening + (closing - opening) * share + bridge * opening) * (1e8 / self.contract.tick)
-        ticks = np.floor(middle).astype(np.int64) + ~maker
-        return np.maximum(ticks, 1) * self.contract.tick
+        ticks: Int64s = np.floor(middle).astype(np.int64) + ~maker
+        price: Int64s = np.maximum(ticks, 1) * self.contract.tick
+        return price
 
-    def _steps(self, draw: np.random.Generator, price: np.ndarray) -> np.ndarray:
+    def _steps(self, draw: np.random.Generator, price: Int64s) -> Int64s:
         notional = MEDIAN_NOTIONAL * np.exp(1.4 * draw.standard_normal(len(price)))
         steps = notional / (price / 1e8) / (self.contract.step / 1e8)
         return np.clip(steps, 1, 1e9).astype(np.int64)
 
 
-def _arrivals(draw: np.random.Generator, count: int) -> np.ndarray:
+def _arrivals(draw: np.random.Generator, count: int) -> Int64s:
     """Sorted milliseconds within a block: some evenly spread, the rest in bursts."""
     spread = draw.random(count) * BLOCK_MS
     in_bursts = draw.random(count) < BURST_SHARE
@@ -180,7 +182,7 @@ def _arrivals(draw: np.random.Generator, count: int) -> np.ndarray:
     return arrivals.astype(np.int64)
 
 
-def _delays(draw: np.random.Generator, count: int) -> np.ndarray:
+def _delays(draw: np.random.Generator, count: int) -> Int64s:
     """Milliseconds from a trade's time to its event: mostly about 154, now and then anything from 2."""
     usual = np.clip(153 + 2.5 * draw.standard_normal(count), 148, LONGEST_DELAY_MS)
     quick = draw.random(count) * 148 + 2

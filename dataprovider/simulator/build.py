@@ -39,11 +39,10 @@ def build_exchange(options: Options, work: Path) -> Exchange:
         look_back_hours=options.look_back_hours,
         archive_delay_hours=options.archive_delay_hours,
     )
-    market: Market
     shelf: Shelf
     if options.archive_dir is None:
         listed = _listed(options, limits) or made_up_contracts(DEFAULT_SYMBOLS, wall_ms(), limits.weight_per_minute)
-        market = MadeUpMarket(
+        made_up = MadeUpMarket(
             listed.contracts,
             seed=options.seed,
             rate=options.rate,
@@ -52,7 +51,8 @@ def build_exchange(options: Options, work: Path) -> Exchange:
             history_days=options.history_days,
             paused=options.paused,
         )
-        shelf = MadeUpShelf(market, work / "archives")
+        market: Market = made_up
+        shelf = MadeUpShelf(made_up, work / "archives")
     else:
         files = find_archives(options.archive_dir)
         tapes = read_tapes(files, work / "tapes")

@@ -12,6 +12,7 @@ from dataprovider.simulator.frames import websocket_frame
 from dataprovider.simulator.klines import INTERVALS
 from dataprovider.simulator.market import Run
 from dataprovider.simulator.symbols import Contract
+from dataprovider.simulator.trades import Int64s
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class Hub:
             self.clients_dropped += 1
             connection.abort()
 
-    def _count(self, contract: int, ids: Sequence[int], pieces: Sequence[tuple[int, int]]) -> None:
+    def _count(self, contract: int, ids: Int64s, pieces: Sequence[tuple[int, int]]) -> None:
         symbol = self._contracts[contract].symbol
         for start, end in pieces:
             self.sent_trades += end - start

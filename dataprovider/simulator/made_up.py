@@ -18,7 +18,6 @@ class MadeUpMarket:
     """See market.Market. `clock` gives wall milliseconds; `store` remembers segments, None forgets them."""
 
     kind = "made-up"
-    has_normal = True
     finished = False
 
     def __init__(

@@ -29,10 +29,13 @@ class Market(Protocol):
     from any thread and raise KeyError for an unknown symbol; the others belong to the event loop's thread.
     """
 
-    kind: str
-    contracts: Sequence[Contract]
-    #: Whether its trades say how much of the quantity is without RPI fills.
-    has_normal: bool
+    @property
+    def kind(self) -> str:
+        """made-up or replay."""
+        ...
+
+    @property
+    def contracts(self) -> Sequence[Contract]: ...
 
     @property
     def running(self) -> bool: ...

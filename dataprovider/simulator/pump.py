@@ -33,13 +33,10 @@ class Pump:
     async def halt(self, drained_within_s: float) -> None:
         """Stop the market, send everything it made, and wait until the sockets have taken it (or time is up)."""
         end_ms = self._market.stop()
-        while self._market.now_ms() <= end_ms and self._market.kind == "made-up":
-            await asyncio.sleep(TICK_MS / 1000)
+        await asyncio.sleep(max(0, end_ms + 1 - self._market.now_ms()) / 1000)
         self._hub.deliver(self._market.due(end_ms))
         self._hub.release_held()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + drained_within_s
-        while loop.time() < deadline and any(
-            connection.is_open and connection.waiting_bytes for connection in self._hub.connections
-        ):
+        for _ in range(int(drained_within_s * 1000 / TICK_MS)):
+            if not any(connection.is_open and connection.waiting_bytes for connection in self._hub.connections):
+                return
             await asyncio.sleep(TICK_MS / 1000)

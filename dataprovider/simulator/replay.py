@@ -28,7 +28,6 @@ class ReplayMarket:
     """See market.Market. `tapes` are the trades by symbol, ids ascending."""
 
     kind = "replay"
-    has_normal = False
 
     def __init__(
         self,
@@ -138,7 +137,7 @@ def read_tapes(files: Sequence[ArchiveFile], folder: Path) -> dict[str, Trades]:
 
 
 def replayed_contracts(tapes: dict[str, Trades], listed: ContractList | None, weight_limit: int) -> ContractList:
-    """The contracts of a replay: those listed, and made-up entries for the others; with as many decimals as are needed."""
+    """The contracts of a replay: those listed, made-up entries for the others, with the decimals the trades need."""
     known = {contract.symbol: contract for contract in listed.contracts} if listed else {}
     contracts = [_with_decimals(known.get(symbol), symbol, tape) for symbol, tape in tapes.items() if len(tape)]
     others = [contract for symbol, contract in known.items() if symbol not in tapes or not len(tapes[symbol])]

@@ -157,7 +157,7 @@ class Rest:
     def _kline_rows(self, contract: Contract, interval: str, limit: int, start: int | None, end: int | None) -> bytes:
         now = self._market.now_ms()
         symbol = contract.symbol
-        first_id, end_id = self._market.ids(symbol, now)
+        first_id, _ = self._market.ids(symbol, now)
         begun = self._market.time_of(symbol, first_id, now)
         if begun is None:
             return b"[]"

@@ -170,7 +170,7 @@ class SegmentStore:
         runs = list({segment.parameters.fingerprint: segment.parameters for segment in segments}.values())
         place = {run.fingerprint: number for number, run in enumerate(runs)}
         body = {
-            "runs": [{"seed": run.seed, "rate": run.rate, "contracts": [_plain(c) for c in run.contracts]} for run in runs],
+            "runs": [_plain_run(run) for run in runs],
             "segments": [
                 {
                     "run": place[segment.parameters.fingerprint],
@@ -180,13 +180,17 @@ class SegmentStore:
                 }
                 for segment in segments
             ],
-        }  # fmt: skip
+        }
         draft = self._path.with_suffix(".new")
         try:
             draft.write_bytes(orjson.dumps(body))
             draft.replace(self._path)
         except OSError as error:
             raise SimulatorError(f"--state-dir: {self._path} cannot be written ({error.strerror}).") from None
+
+
+def _plain_run(run: Parameters) -> dict[str, Any]:
+    return {"seed": run.seed, "rate": run.rate, "contracts": [_plain(contract) for contract in run.contracts]}
 
 
 def _plain(contract: Contract) -> list[Any]:
@@ -201,7 +205,12 @@ def _plain(contract: Contract) -> list[Any]:
 
 
 def _parameters(run: dict[str, Any]) -> Parameters:
-    return Parameters(run["seed"], run["rate"], [Contract(*item, info={}) for item in run["contracts"]])
+    return Parameters(run["seed"], run["rate"], [_contract(item) for item in run["contracts"]])
+
+
+def _contract(item: list[Any]) -> Contract:
+    symbol, tick, step, price_decimals, quantity_decimals, trading = item
+    return Contract(symbol, tick, step, price_decimals, quantity_decimals, trading, info={})
 
 
 def _segment(item: dict[str, Any], runs: Sequence[Parameters]) -> Segment:

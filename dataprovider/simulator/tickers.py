@@ -16,7 +16,7 @@ SAMPLE_TRADES = 50
 def ticker(market: Market, contract: Contract, now_ms: int) -> dict[str, object]:
     """One entry. `lastId` is the last trade id, as on Binance: not an aggregate id."""
     symbol = contract.symbol
-    first_id, end_id = market.ids(symbol, now_ms)
+    _, end_id = market.ids(symbol, now_ms)
     last = market.latest(symbol, 1, end_id)
     begin_id = market.first_id_since(symbol, now_ms - DAY_MS, now_ms)
     first = _some(market, symbol, begin_id, min(begin_id + 1, end_id))
@@ -55,7 +55,7 @@ def ticker(market: Market, contract: Contract, now_ms: int) -> dict[str, object]
         "firstId": int(opening.first[0]),
         "lastId": int(last.last[-1]),
         "count": fills,
-    }  # fmt: skip
+    }
 
 
 def _sample(market: Market, symbol: str, begin_id: int, end_id: int) -> Trades:

@@ -1,4 +1,4 @@
-"""Aggregated trades as columns: what every market hands out and every face (REST, streams, archives) turns into text."""
+"""Aggregated trades as columns: what every market hands out and every face turns into text."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class _Address:
 
 
 class Weights:
-    """Counts what addresses use. `clock` gives milliseconds by the wall: budgets are in real minutes, also in a replay."""
+    """Counts what addresses use. `clock` gives the wall's milliseconds: minutes are real ones, in a replay too."""
 
     def __init__(self, limits: Limits, clock: Callable[[], int]) -> None:
         self._limits = limits

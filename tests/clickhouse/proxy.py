@@ -18,6 +18,8 @@ class Proxy:
         self.accepted = 0
         #: After so many more bytes to the service nothing it says is handed on any more; connections stay open.
         self.lose_answers_after: int | None = None
+        #: Every answer is held back for so many seconds.
+        self.delay = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
@@ -77,6 +79,8 @@ class Proxy:
                     continue
                 if not is_answer:
                     self._count(len(data))
+                elif self.delay:
+                    threading.Event().wait(self.delay)
                 sink.sendall(data)
         except OSError:
             pass

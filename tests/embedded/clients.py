@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import redis
 from clickhouse_driver import Client
-from psycopg import sql
 
 Variables = Mapping[str, str]
 
 
-def ask_postgres(variables: Variables, query: str) -> list[tuple[Any, ...]]:
+def ask_postgres(variables: Variables, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
     """Run `query` and commit."""
     with psycopg.connect(variables["DATABASE_URL"], autocommit=True) as connection:
-        cursor = connection.execute(sql.SQL(query))  # type: ignore[arg-type]
+        cursor = connection.execute(query, values)
         return cursor.fetchall() if cursor.description else []
 
 

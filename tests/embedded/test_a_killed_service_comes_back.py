@@ -43,7 +43,7 @@ def test_every_acknowledged_write_survives_repeated_kills(tmp_path: Path, make_s
     ask_postgres(variables, "CREATE TABLE numbers (value int)")
     for value in range(3):
         ask_clickhouse(variables, "INSERT INTO numbers (value) SETTINGS async_insert = 0 VALUES", [(value,)])
-        ask_postgres(variables, f"INSERT INTO numbers VALUES ({value})")
+        ask_postgres(variables, "INSERT INTO numbers VALUES (%s)", value)
         ask_valkey(variables, "RPUSH", "numbers", str(value))
         for name in stack.services:
             kill(stack, name)

@@ -37,17 +37,27 @@ def test_a_second_stack_in_the_same_folder_is_refused(tmp_path: Path, make_stack
 def test_a_forked_child_neither_keeps_the_folder_nor_stops_its_services(tmp_path: Path, make_stack: StackMaker) -> None:
     first = make_stack(tmp_path, "valkey")
     first.start()
-    reading, writing = os.pipe()
+    child_done, tell_parent = os.pipe()
+    wait_for_parent, parent_done = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(parent_done)
         first.stop()
-        os.read(reading, 1)
+        os.write(tell_parent, b".")
+        os.read(wait_for_parent, 1)
         os._exit(0)
-    assert first.check() == []
-    first.stop()
-    make_stack(tmp_path, "valkey").start()
-    os.write(writing, b".")
-    assert os.waitpid(child, 0)[1] == 0
+    os.close(tell_parent)
+    try:
+        assert os.read(child_done, 1)
+        assert first.check() == []
+        assert (tmp_path / "services.json").exists()
+        first.stop()
+        make_stack(tmp_path, "valkey").start()
+    finally:
+        os.close(parent_done)
+        os.waitpid(child, 0)
+        os.close(child_done)
+        os.close(wait_for_parent)
 
 
 @pytest.mark.parametrize("name", list(LEADING_VARIABLES))

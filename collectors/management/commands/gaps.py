@@ -8,9 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from collectors.models import Gap, GapStatus
-
-UNFINISHED = (GapStatus.OPEN, GapStatus.RECOVERING)
+from collectors.gaps import UNFINISHED
+from collectors.models import Gap
 
 
 class Command(BaseCommand):
@@ -39,6 +38,9 @@ class Command(BaseCommand):
             return
         for gap in gaps:
             opened = f"{gap.opened_at:%Y-%m-%d %H:%M:%S} UTC"
-            self.stdout.write(f"{gap.symbol.name} {gap.first_id}–{gap.last_id} ({gap.size} ids) {gap.status}, {opened}: {gap.get_cause_display()}")
+            self.stdout.write(
+                f"{gap.symbol.name} {gap.first_id}–{gap.last_id} ({gap.size} ids) {gap.status}, {opened}: "
+                f"{gap.get_cause_display()}"
+            )
         if not gaps:
             self.stdout.write("No gap is open.")

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
+from redis import Redis
 
 from collectors.binance.rest import exchange_info
 from collectors.directory import sync_symbols, wanted_symbols
@@ -37,6 +38,7 @@ class Command(BaseCommand):
             [worker_settings(config, leases.owner, number, count) for number in range(count)],
             lambda: wanted_symbols(config.load_only_tickers),
             lambda: _sync(config),
+            Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stop())

@@ -9,10 +9,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from dataprovider.running.terminal import ADMIN_NAME, ADMIN_PASSWORD_FILE
 from dataprovider.secrets import kept_secret
-
-ADMIN_NAME = "admin"
-ADMIN_PASSWORD_FILE = "admin_password"
 
 
 class Command(BaseCommand):

@@ -1,0 +1,50 @@
+"""The app that serves: what its processes hold for their whole life."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from django.apps import AppConfig, apps
+
+if TYPE_CHECKING:
+    from api.health import HealthCheck
+    from api.store import Store
+    from dataprovider.config import Config
+
+
+class ApiConfig(AppConfig):
+    name = "api"
+    verbose_name = "API"
+
+    def ready(self) -> None:
+        self.started = time.monotonic()
+
+    @cached_property
+    def store(self) -> Store:
+        """ClickHouse for the request handlers of this process; connects on first use."""
+        from api.store import Store
+        from dataprovider.clickhouse import Address, ClickHouse
+
+        address = Address.from_config(_config())
+        return Store(lambda size: ClickHouse(address, pool_size=size, connect_timeout=2.0, timeout=10.0))
+
+    @cached_property
+    def health(self) -> HealthCheck:
+        """The health check of this process."""
+        from api.health import HealthCheck
+
+        return HealthCheck(_config(), started=self.started)
+
+
+def this_app() -> ApiConfig:
+    """The running app."""
+    return apps.get_app_config("api")  # type: ignore[return-value]
+
+
+def _config() -> Config:
+    from django.conf import settings
+
+    config: Config = settings.CONFIG
+    return config

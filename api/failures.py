@@ -1,0 +1,113 @@
+"""Every error becomes an enveloped answer: what the handlers raise, and what Django itself refuses under /api/."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from django.db.utils import OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.views import defaults
+from ninja import NinjaAPI
+from ninja.errors import ValidationError
+
+from api.envelope import failure
+from dataprovider.clickhouse import ClickHouseError
+
+logger = logging.getLogger(__name__)
+
+AsyncView = Callable[..., Awaitable[HttpResponseBase]]
+
+
+class BadParameter(Exception):
+    """A parameter that is fine by itself and wrong beside another; `str()` names it."""
+
+
+class UnknownSymbol(Exception):
+    """Neither the exchange's list nor the stored trades have it."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(f"There is no symbol {symbol[:80]!r} here.")
+
+
+def install(api: NinjaAPI) -> None:
+    """Teach `api` to answer each of its handlers' errors."""
+
+    @api.exception_handler(ValidationError)
+    def wrong_parameter(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        return failure(400, "INVALID_PARAMETER", "; ".join(_sentence(item) for item in error.errors))
+
+    @api.exception_handler(BadParameter)
+    def wrong_together(request: HttpRequest, error: BadParameter) -> HttpResponse:
+        return failure(400, "INVALID_PARAMETER", str(error))
+
+    @api.exception_handler(UnknownSymbol)
+    def unknown(request: HttpRequest, error: UnknownSymbol) -> HttpResponse:
+        return failure(404, "UNKNOWN_SYMBOL", str(error))
+
+    @api.exception_handler(ClickHouseError)
+    def store_away(request: HttpRequest, error: ClickHouseError) -> HttpResponse:
+        # The sentence names hosts and settings: it is for the owner's log, not for a client.
+        logger.warning("%s answered 503: %s", request.path, error)
+        return failure(503, "STORE_UNAVAILABLE", "The trade store does not answer now; try again in a moment.")
+
+    @api.exception_handler(OperationalError)
+    def postgres_away(request: HttpRequest, error: OperationalError) -> HttpResponse:
+        logger.warning("%s answered 503: Postgres: %s", request.path, str(error).strip().partition("\n")[0])
+        return failure(503, "DATABASE_UNAVAILABLE", "The list of symbols cannot be read now; try again in a moment.")
+
+    @api.exception_handler(Exception)
+    def defect(request: HttpRequest, error: Exception) -> HttpResponse:
+        logger.error("%s failed", request.path, exc_info=error)
+        return failure(500, "INTERNAL_ERROR", "Something went wrong here; it was written to the log.")
+
+
+def allowing_only_its_methods(view: AsyncView) -> AsyncView:
+    """The view, its plain 405 put into the envelope."""
+
+    @wraps(view)
+    async def enveloped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = await view(request, *args, **kwargs)
+        if not isinstance(response, HttpResponseNotAllowed):
+            return response
+        allowed = response["Allow"]
+        answer = failure(405, "METHOD_NOT_ALLOWED", f"{request.method} is not possible here, only {allowed}.")
+        answer["Allow"] = allowed
+        return answer
+
+    return enveloped
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's handler400: a request that Django itself refuses, such as one for a host name that is not ours."""
+    if _is_api(request):
+        return failure(
+            400, "BAD_REQUEST", "The request cannot be understood, or its host name is not one of ALLOWED_HOSTS."
+        )
+    return defaults.bad_request(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's handler404."""
+    if _is_api(request):
+        return failure(404, "NOT_FOUND", f"There is nothing at {request.path[:200]}; see /api/v1/docs.")
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Django's handler500."""
+    if _is_api(request):
+        return failure(500, "INTERNAL_ERROR", "Something went wrong here; it was written to the log.")
+    return defaults.server_error(request)
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    name = str(item["loc"][-1])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,130 @@
+"""Whether everything works, answered in time even when nothing does."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from django.db import connection
+from redis import Redis
+
+from dataprovider.clickhouse import Address, ClickHouse
+from dataprovider.config import Config
+from dataprovider.heartbeat import WorkerStatus, read_workers
+
+T = TypeVar("T")
+
+#: A service that has not answered after so many seconds counts as away.
+PATIENCE_SECONDS = 1.5
+#: Below this the status is degraded: spool, logs and databases are about to stop.
+LOW_DISK_PERCENT = 5.0
+
+Status = Literal["healthy", "degraded", "unhealthy"]
+
+
+class HealthCheck:
+    """Asks ClickHouse, Postgres and Valkey side by side, on connections and threads of its own.
+
+    `started` is the process's start on time.monotonic().
+    """
+
+    def __init__(self, config: Config, *, started: float) -> None:
+        self._started = started
+        self._folder = config.dataprovider_home
+        # Threads that hang on a dead service are left behind; more of them than one check needs.
+        self._threads = ThreadPoolExecutor(12, thread_name_prefix="health")
+        self._clickhouse = ClickHouse(
+            Address.from_config(config), pool_size=2, connect_timeout=PATIENCE_SECONDS, timeout=PATIENCE_SECONDS
+        )
+        self._redis = Redis.from_url(
+            config.redis_url or "redis://127.0.0.1:1/0",
+            socket_connect_timeout=PATIENCE_SECONDS,
+            socket_timeout=PATIENCE_SECONDS,
+        )
+
+    async def report(self) -> dict[str, Any]:
+        """The fields of `shapes.Health`. Never raises; takes about PATIENCE_SECONDS at most."""
+        total, postgres, workers = await asyncio.gather(
+            self._asked(lambda: int(self._clickhouse.query("total_rows")[0][0])),
+            self._asked(_postgres_answers),
+            self._asked(lambda: read_workers(self._redis)),
+        )
+        disk_free = self._disk_free_percent()
+        collectors = _collectors(workers)
+        return {
+            "status": overall(
+                clickhouse=total is not None,
+                postgres=bool(postgres),
+                redis=workers is not None,
+                workers=len(workers or ()),
+                disk_free_percent=disk_free,
+            ),
+            "uptime_seconds": int(time.monotonic() - self._started),
+            "active_tickers": collectors["symbols"],
+            "trades_processed_total": total,
+            "clickhouse_status": _word(total is not None),
+            "websocket_connections": 0,
+            "disk_free_percent": disk_free,
+            "components": {
+                "clickhouse": {"status": _word(total is not None)},
+                "postgres": {"status": _word(bool(postgres))},
+                "redis": {"status": _word(workers is not None)},
+                "collectors": collectors,
+            },
+        }
+
+    async def _asked(self, question: Callable[[], T]) -> T | None:
+        """The answer, or None when there is none in time."""
+        answer = asyncio.get_running_loop().run_in_executor(self._threads, question)
+        try:
+            return await asyncio.wait_for(answer, PATIENCE_SECONDS)
+        except Exception:  # noqa: BLE001 - whatever is wrong with a service, it is not healthy
+            return None
+
+    def _disk_free_percent(self) -> float:
+        folder = Path(self._folder).resolve()
+        while not folder.exists():
+            folder = folder.parent
+        usage = shutil.disk_usage(folder)
+        return round(100 * usage.free / usage.total, 1)
+
+
+def overall(*, clickhouse: bool, postgres: bool, redis: bool, workers: int, disk_free_percent: float) -> Status:
+    """unhealthy: nothing can be served or collected. degraded: what is stored is served, but it may not grow."""
+    if not clickhouse or not postgres:
+        return "unhealthy"
+    if not redis or not workers or disk_free_percent < LOW_DISK_PERCENT:
+        return "degraded"
+    return "healthy"
+
+
+def _postgres_answers() -> bool:
+    connection.close_if_unusable_or_obsolete()
+    connection.ensure_connection()
+    try:
+        return bool(connection.is_usable())
+    finally:
+        connection.close()
+
+
+def _collectors(workers: list[WorkerStatus] | None) -> dict[str, Any]:
+    found = workers or []
+    return {
+        "status": "unknown" if workers is None else "running" if found else "not_running",
+        "workers": len(found),
+        "symbols": sum(worker.subscribed for worker in found),
+        "stream_connections": sum(worker.connections for worker in found),
+        "trades_per_s": round(sum(worker.trades_per_s for worker in found), 1),
+        "lag_ms": round(max((worker.lag_ms for worker in found), default=0.0), 1),
+        "buffered_rows": sum(worker.buffered_rows for worker in found),
+        "spooled_batches": sum(worker.spooled_batches for worker in found),
+    }
+
+
+def _word(answers: bool) -> str:
+    return "healthy" if answers else "unavailable"

@@ -1,0 +1,131 @@
+"""Reading trades and candles out of the store."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from api.candles import Candle, Window, candle_json, judged
+from api.failures import BadParameter, UnknownSymbol
+from api.parameters import MAX_TIME_MS, Candles, Trades
+from api.store import Rows, Store
+from collectors.models import Symbol
+from dataprovider.decimals import to_text
+
+
+async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int]:
+    """A JSON list of candles, ascending, and how many there are.
+
+    With a start the first `limit` candles that open in the range, without one the last. Each is built from all of its
+    trades, also where the range begins or ends. Buckets without trades have no candle.
+    Raises BadParameter, UnknownSymbol and what Store.query raises.
+    """
+    _check_range(asked.start_time, asked.end_time)
+    window = Window.of_open_times(asked.timeframe, asked.start_time, asked.end_time)
+    extent, ((_, exchange_time),), neighbours = await asyncio.gather(
+        store.query("symbol_extent", symbols=[symbol]),
+        store.query("total_rows"),
+        store.query("candle_neighbours", symbol=symbol, since=window.since, until=window.until),
+    )
+    if not extent:
+        await _check_known(store, symbol)
+        return b"[]", 0
+    newest_first = asked.start_time is None
+    first_day, last_day = extent[0][-2:]
+    within = window.within(first_day, last_day + 86_399, asked.timeframe)
+    found: list[Candle] = []
+    # One more than asked for: its ids say whether the candle beside it is whole.
+    for piece in within.pieces(asked.timeframe, asked.limit + 1, newest_first=newest_first):
+        rows = await store.query(
+            "candles_last" if newest_first else "candles_first",
+            symbol=symbol,
+            timeframe=asked.timeframe,
+            since=piece.since,
+            until=piece.until,
+            limit=asked.limit + 1 - len(found),
+        )
+        found += map(Candle.from_row, rows)
+        if len(found) > asked.limit:
+            break
+    ids: dict[int, int] = dict(neighbours)
+    before, after = ids.get(1), ids.get(0)
+    if len(found) > asked.limit:
+        beside = found.pop()
+        before, after = (beside.last_id, after) if newest_first else (before, beside.first_id)
+    if newest_first:
+        found.reverse()
+
+    def written() -> bytes:
+        verdicts = judged(
+            found, timeframe=asked.timeframe, id_before=before, id_after=after, exchange_time=exchange_time
+        )
+        return _json_list(list(map(candle_json, found, verdicts)))
+
+    return await store.run(written), len(found)
+
+
+async def trades(store: Store, symbol: str, asked: Trades) -> tuple[bytes, int]:
+    """A JSON list of trades, ascending, and how many there are.
+
+    From an id or a start on, or else the last ones (up to the end). Raises as `candles` does.
+    """
+    _check_range(asked.start_time, asked.end_time)
+    if asked.from_id is not None and (asked.start_time is not None or asked.end_time is not None):
+        raise BadParameter("from_id: cannot be combined with start_time or end_time")
+    if asked.from_id is not None:
+        rows = await store.query("trades_from_id", symbol=symbol, from_id=asked.from_id, limit=asked.limit)
+    elif asked.start_time is not None:
+        end = MAX_TIME_MS if asked.end_time is None else asked.end_time
+        rows = await store.query("trades_by_time", symbol=symbol, start=asked.start_time, end=end, limit=asked.limit)
+    else:
+        return await latest_trades(store, symbol, asked.limit, end=asked.end_time)
+    return await _trades(store, symbol, rows)
+
+
+async def latest_trades(store: Store, symbol: str, limit: int, *, end: int | None = None) -> tuple[bytes, int]:
+    """The last `limit` trades (up to `end`, ms), ascending, likewise."""
+    rows = await store.query("trades_latest", symbol=symbol, end=MAX_TIME_MS if end is None else end, limit=limit)
+    return await _trades(store, symbol, rows)
+
+
+async def _trades(store: Store, symbol: str, rows: Rows) -> tuple[bytes, int]:
+    if not rows:
+        if not await store.query("symbol_extent", symbols=[symbol]):
+            await _check_known(store, symbol)
+        return b"[]", 0
+
+    def written() -> bytes:
+        return _json_list([_trade_json(row) for row in sorted(rows, key=_trade_order)])
+
+    return await store.run(written), len(rows)
+
+
+def _trade_order(row: tuple[Any, ...]) -> tuple[int, int]:
+    return row[0], row[3]
+
+
+def _trade_json(row: tuple[Any, ...]) -> str:
+    aggregate_id, price, quantity, first_trade_id, last_trade_id, timestamp, is_buyer_maker = row
+    return (
+        f'{{"aggregate_id":{aggregate_id},"price":{to_text(price)},"quantity":{to_text(quantity)},'
+        f'"first_trade_id":{first_trade_id},"last_trade_id":{last_trade_id},"timestamp":{timestamp},'
+        f'"is_buyer_maker":{"true" if is_buyer_maker else "false"}}}'
+    )
+
+
+def _json_list(items: list[str]) -> bytes:
+    return f"[{','.join(items)}]".encode()
+
+
+def _check_range(start: int | None, end: int | None) -> None:
+    if start is not None and end is not None and start > end:
+        raise BadParameter(f"start_time: must not be after end_time (it is {start}, end_time is {end})")
+
+
+async def _check_known(store: Store, symbol: str) -> None:
+    """Raise UnknownSymbol when the exchange's list does not have it either."""
+    # Postgres takes no NUL in text, and no symbol is that long.
+    if "\0" in symbol or len(symbol) > 64:
+        raise UnknownSymbol(symbol)
+    if not await store.ask_postgres(lambda: Symbol.objects.filter(name=symbol).exists()):
+        raise UnknownSymbol(symbol)

@@ -1,0 +1,75 @@
+"""The REST interface, /api/v1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver
+from ninja import NinjaAPI, Query
+
+from api import failures, market, shapes
+from api.apps import this_app
+from api.envelope import success
+from api.parameters import Candles, LatestTrades, Trades, normal_symbol
+
+REFUSALS: dict[int, Any] = {400: shapes.Refusal, 404: shapes.Refusal, 503: shapes.Refusal}
+
+api = NinjaAPI(
+    title="DataProvider",
+    version="1",
+    urls_namespace="api-v1",
+    description="Trades and candles of Binance USDⓈ-M contracts, every number with its exact digits.",
+)
+failures.install(api)
+
+
+@api.get("data/trades/{symbol}", response={200: shapes.TradesAnswer, **REFUSALS}, tags=["data"])
+async def trades(request: HttpRequest, symbol: str, asked: Query[Trades]) -> HttpResponse:
+    """Aggregated trades, ascending: from an id or a time on, or else the newest."""
+    data, count = await market.trades(this_app().store, normal_symbol(symbol), asked)
+    return success(data, f"Retrieved {count} trades")
+
+
+@api.get("data/trades/{symbol}/latest", response={200: shapes.TradesAnswer, **REFUSALS}, tags=["data"])
+async def latest_trades(request: HttpRequest, symbol: str, asked: Query[LatestTrades]) -> HttpResponse:
+    """The newest aggregated trades, ascending."""
+    data, count = await market.latest_trades(this_app().store, normal_symbol(symbol), asked.limit)
+    return success(data, f"Retrieved {count} trades")
+
+
+@api.get("data/klines/{symbol}", response={200: shapes.CandlesAnswer, **REFUSALS}, tags=["data"])
+async def klines(request: HttpRequest, symbol: str, asked: Query[Candles]) -> HttpResponse:
+    """Candles of any number of minutes, ascending, that open in the range: with a start the first, else the newest.
+
+    `closed`: the exchange's time has passed its end. `complete`: it is proven that no trade of it is missing.
+    """
+    data, count = await market.candles(this_app().store, normal_symbol(symbol), asked)
+    return success(data, f"Retrieved {count} candles")
+
+
+@api.get("data/ohlcv/{symbol}", response={200: shapes.CandlesAnswer, **REFUSALS}, tags=["data"])
+async def ohlcv(request: HttpRequest, symbol: str, asked: Query[Candles]) -> HttpResponse:
+    """The same as klines."""
+    return await klines(request, symbol, asked)
+
+
+@api.get("monitoring/health", response={200: shapes.HealthAnswer}, tags=["monitoring"])
+async def health(request: HttpRequest) -> HttpResponse:
+    """Whether everything works. Always 200: `status` is healthy, degraded or unhealthy."""
+    report = await this_app().health.report()
+    return success(orjson.dumps(report), f"The system is {report['status']}")
+
+
+def urls() -> list[URLPattern | URLResolver]:
+    """What belongs under /api/v1/."""
+    patterns, _, _ = api.urls
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern) and pattern.callback is not None and _is_operation(pattern):
+            pattern.callback = failures.allowing_only_its_methods(pattern.callback)
+    return patterns
+
+
+def _is_operation(pattern: URLPattern) -> bool:
+    return str(pattern.pattern).startswith(("data/", "monitoring/"))

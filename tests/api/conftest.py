@@ -1,0 +1,120 @@
+"""A real daphne on a real socket, on the test stack's services."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import requests
+
+from dataprovider.clickhouse import ClickHouse
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Server:
+    """A web process and how to ask it."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+    def get(self, path: str, **params: object) -> requests.Response:
+        return requests.get(f"{self.url}{path}", params={k: str(v) for k, v in params.items()}, timeout=30)
+
+    def data(self, path: str, **params: object) -> Any:
+        """What a request that must succeed returns."""
+        response = self.get(path, **params)
+        assert response.status_code == 200, response.text
+        body = response.json()
+        assert set(body) == {"success", "data", "message", "timestamp", "error"}
+        assert body["success"] is True
+        assert body["error"] is None
+        return body["data"]
+
+    def refusal(self, path: str, **params: object) -> tuple[int, str, str]:
+        """Status, error code and message of a request that must fail."""
+        return refusal(self.get(path, **params))
+
+
+def refusal(response: requests.Response) -> tuple[int, str, str]:
+    """Status, error code and message of an answer that must be an enveloped failure."""
+    body = response.json()
+    assert set(body) == {"success", "data", "message", "timestamp", "error"}
+    assert body["success"] is False
+    assert body["data"] is None
+    return response.status_code, body["error"], body["message"]
+
+
+@contextmanager
+def running(environ: Mapping[str, str], log: Path) -> Iterator[Server]:
+    """daphne with these variables on top of the test run's."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "dataprovider.asgi:application"],
+            cwd=ROOT,
+            env={**os.environ, **environ},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until(lambda: _listens(process, port, log), 30, "daphne to listen")
+        yield Server(port)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _listens(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
+    assert process.poll() is None, log.read_text()
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def test_database_url(django_db_setup: None) -> str:
+    """The database that pytest-django made, as a URL."""
+    from django.conf import settings
+
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    return urlunsplit(parts._replace(path=f"/{settings.DATABASES['default']['NAME']}"))
+
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture
+def start_server(test_database_url: str, tmp_path: Path) -> Iterator[StartServer]:
+    """Starts a web process of this test's own, with variables of its own."""
+    with ExitStack() as stack:
+        yield lambda **environ: stack.enter_context(
+            running({"DATABASE_URL": test_database_url, **environ}, tmp_path / "daphne.log")
+        )
+
+
+@pytest.fixture(scope="session")
+def _shared_server(
+    test_database_url: str, migrated_clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("web") / "daphne.log"
+    with running({"DATABASE_URL": test_database_url}, log) as server:
+        yield server
+
+
+@pytest.fixture
+def server(_shared_server: Server, clickhouse: ClickHouse) -> Server:
+    """The web process that the tests share, its ClickHouse empty."""
+    return _shared_server
