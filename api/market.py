@@ -21,34 +21,19 @@ async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int
     Raises BadParameter, UnknownSymbol and what Store.query raises.
     """
     _check_range(asked.start_time, asked.end_time)
-    window = Window.of_open_times(asked.timeframe, asked.start_time, asked.end_time)
-    extent, ((_, exchange_time),), neighbours = await asyncio.gather(
-        store.query("symbol_extent", symbols=[symbol]),
-        store.query("total_rows"),
-        store.query("candle_neighbours", symbol=symbol, since=window.since, until=window.until),
+    ((_, oldest, newest),) = await store.query("stored_span")
+    window = Window.of_open_times(asked.timeframe, asked.start_time, asked.end_time).within(
+        oldest // 1000, newest // 1000, asked.timeframe
     )
-    if not extent:
+    newest_first = asked.start_time is None
+    # One more than asked for: its ids say whether the candle beside it is whole.
+    found, (before, after) = await asyncio.gather(
+        _read(store, symbol, window, asked.timeframe, asked.limit + 1, newest_first=newest_first),
+        _neighbours(store, symbol, window, oldest // 1000, newest // 1000),
+    )
+    if not found:
         await _check_known(store, symbol)
         return b"[]", 0
-    newest_first = asked.start_time is None
-    first_day, last_day = extent[0][-2:]
-    within = window.within(first_day, last_day + 86_399, asked.timeframe)
-    found: list[Candle] = []
-    # One more than asked for: its ids say whether the candle beside it is whole.
-    for piece in within.pieces(asked.timeframe, asked.limit + 1, newest_first=newest_first):
-        rows = await store.query(
-            "candles_last" if newest_first else "candles_first",
-            symbol=symbol,
-            timeframe=asked.timeframe,
-            since=piece.since,
-            until=piece.until,
-            limit=asked.limit + 1 - len(found),
-        )
-        found += map(Candle.from_row, rows)
-        if len(found) > asked.limit:
-            break
-    ids: dict[int, int] = dict(neighbours)
-    before, after = ids.get(1), ids.get(0)
     if len(found) > asked.limit:
         beside = found.pop()
         before, after = (beside.last_id, after) if newest_first else (before, beside.first_id)
@@ -56,12 +41,45 @@ async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int
         found.reverse()
 
     def written() -> bytes:
-        verdicts = judged(
-            found, timeframe=asked.timeframe, id_before=before, id_after=after, exchange_time=exchange_time
-        )
+        verdicts = judged(found, timeframe=asked.timeframe, id_before=before, id_after=after, exchange_time=newest)
         return _json_list(list(map(candle_json, found, verdicts)))
 
     return await store.run(written), len(found)
+
+
+async def _read(
+    store: Store, symbol: str, window: Window, timeframe: int, limit: int, *, newest_first: bool
+) -> list[Candle]:
+    """The first `limit` candles of the window, or the last ones, newest first."""
+    found: list[Candle] = []
+    for piece in window.pieces(timeframe, limit, newest_first=newest_first):
+        rows = await store.query(
+            "candles_last" if newest_first else "candles_first",
+            symbol=symbol,
+            timeframe=timeframe,
+            since=piece.since,
+            until=piece.until,
+            limit=limit - len(found),
+        )
+        found += map(Candle.from_row, rows)
+        if len(found) == limit:
+            break
+    return found
+
+
+async def _neighbours(
+    store: Store, symbol: str, window: Window, oldest: int, newest: int
+) -> tuple[int | None, int | None]:
+    """The stored ids next to the window: the last one before it and the first one behind it, None where none is.
+
+    `oldest` and `newest` (seconds) are the ends of everything stored.
+    """
+    params: dict[str, Any] = {"symbol": symbol, "since": window.since, "until": window.until}
+    sides = {side: ids for side, *ids in await store.query("candle_neighbours", **params)}
+    if (1 not in sides and oldest < window.since) or (0 not in sides and newest >= window.until):
+        far = {side: ids for side, *ids in await store.query("candle_far_neighbours", **params)}
+        sides = {**far, **sides}
+    return sides[1][1] if 1 in sides else None, sides[0][0] if 0 in sides else None
 
 
 async def trades(store: Store, symbol: str, asked: Trades) -> tuple[bytes, int]:
@@ -90,8 +108,7 @@ async def latest_trades(store: Store, symbol: str, limit: int, *, end: int | Non
 
 async def _trades(store: Store, symbol: str, rows: Rows) -> tuple[bytes, int]:
     if not rows:
-        if not await store.query("symbol_extent", symbols=[symbol]):
-            await _check_known(store, symbol)
+        await _check_known(store, symbol)
         return b"[]", 0
 
     def written() -> bytes:
@@ -123,7 +140,9 @@ def _check_range(start: int | None, end: int | None) -> None:
 
 
 async def _check_known(store: Store, symbol: str) -> None:
-    """Raise UnknownSymbol when the exchange's list does not have it either."""
+    """Raise UnknownSymbol when it has no trades at all and the exchange's list does not have it either."""
+    if await store.query("symbol_extent", symbols=[symbol]):
+        return
     # Postgres takes no NUL in text, and no symbol is that long.
     if "\0" in symbol or len(symbol) > 64:
         raise UnknownSymbol(symbol)

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.fixtures_clickhouse", "tests.fixtures_exchange"]
+pytest_plugins = ["tests.fixtures_clickhouse", "tests.fixtures_exchange", "tests.fixtures_collectors"]

@@ -14,6 +14,7 @@ from dataprovider.embedded.problems import ServiceProblem
 
 #: Less free room than this and nothing is started, bytes: first start needs about half of it.
 MINIMUM_FREE = 200_000_000
+NEXT_TO_NOTHING = 1_000_000
 #: What Postgres, Valkey and ClickHouse write to their logs when errno is ENOSPC.
 DISK_FULL = os.strerror(errno.ENOSPC)
 
@@ -24,6 +25,11 @@ def disk_full(home: Path) -> str:
         f"The disk with {home} is full: free some space (at least {MINIMUM_FREE // 1_000_000} MB), or set "
         "DATAPROVIDER_HOME to a folder on another disk, and start again; nothing that was acknowledged is lost."
     )
+
+
+def is_full(home: Path) -> bool:
+    """Whether next to nothing is free."""
+    return shutil.disk_usage(home).free < NEXT_TO_NOTHING
 
 
 def file_problem(error: OSError, home: Path) -> ServiceProblem:

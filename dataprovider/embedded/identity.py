@@ -24,12 +24,22 @@ def started_at(pid: int) -> str | None:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+    if fields[0] == "X" or (fields[0] == "Z" and not _has_other_threads(pid)):
+        return None
+    return f"{boot}:{fields[19]}"
 
 
 def is_alive(pid: int, started: str) -> bool:
     """Whether the process with this pid that started at that moment (see started_at) still lives."""
     return started_at(pid) == started
+
+
+def _has_other_threads(pid: int) -> bool:
+    """A killed process looks like a zombie while its last threads, and with them its ports, are still there."""
+    try:
+        return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    except OSError:
+        return False
 
 
 def _started_by_the_clock(pid: int) -> str | None:

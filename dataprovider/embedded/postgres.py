@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from dataprovider.embedded import runas
+from dataprovider.embedded.home import DISK_FULL, disk_full
 from dataprovider.embedded.ports import LOOPBACK
 from dataprovider.embedded.problems import ServiceProblem
 from dataprovider.embedded.process import Launch, run_to_end
@@ -132,6 +133,8 @@ class Postgres(Service):
             )
         finally:
             password_file.unlink(missing_ok=True)
+        if code != 0 and DISK_FULL in output:
+            raise ServiceProblem(disk_full(self.folder.parent))
         if code != 0:
             lines = [line for line in output.splitlines() if "error" in line] or output.splitlines() or [""]
             raise ServiceProblem(

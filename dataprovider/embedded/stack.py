@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dataprovider.embedded import runas
 from dataprovider.embedded.clickhouse import ClickHouse
-from dataprovider.embedded.home import MINIMUM_FREE, make_home, remove_services, write_services
+from dataprovider.embedded.home import MINIMUM_FREE, file_problem, make_home, remove_services, write_services
 from dataprovider.embedded.lock import HomeLock
 from dataprovider.embedded.ports import Ports
 from dataprovider.embedded.postgres import Postgres
@@ -77,6 +77,9 @@ class ServiceStack:
                 self._start()
                 variables = self.variables()
                 write_services(self.home, variables)
+            except OSError as error:
+                self.stop()
+                raise file_problem(error, self.home) from error
             except BaseException:
                 self.stop()
                 raise

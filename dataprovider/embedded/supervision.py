@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from dataprovider.embedded.home import DISK_FULL, disk_full, file_problem
+from dataprovider.embedded.home import DISK_FULL, disk_full, file_problem, is_full
 from dataprovider.embedded.ports import Ports, is_free
 from dataprovider.embedded.problems import ServiceProblem
 from dataprovider.embedded.process import ServiceProcess
@@ -226,8 +226,10 @@ class SupervisedService:
 
     def _why_not(self) -> str:
         """Why it did not come up; asked after its process was stopped."""
-        if DISK_FULL in self._process.log_end():
-            return disk_full(self._process.log.parent.parent)
+        home = self._process.log.parent.parent
+        # A full disk may not even have had room for the log's line.
+        if DISK_FULL in self._process.log_end() or is_full(home):
+            return disk_full(home)
         remedy = f"see {self._process.log}, or set {self._service.variable} to a {self.label} that is already running."
         reason = self._process.reason()
         said = f" Its last words: {reason}" if reason else ""

@@ -1,4 +1,4 @@
-"""One contract's made-up trades, block by block: what happened in each 5 seconds follows from seed, symbol and time.
+"""One contract's made-up trades, block by block: what happened in each few seconds follows from seed, symbol and time.
 
 A block's trades are drawn by a generator seeded with (seed, symbol, block), so any block can be made again at any time.
 Indexes count a contract's trades since MARKET_EPOCH_MS; segments (segments.py) turn them into ids.
@@ -17,7 +17,9 @@ from dataprovider.simulator.activity import MARKET_EPOCH_MS, CountCurve, PriceCu
 from dataprovider.simulator.symbols import Contract
 from dataprovider.simulator.trades import Int64s, Trades, no_trades
 
-BLOCK_MS = 5000
+#: Blocks are as long as it takes to hold about so many trades, so that quiet contracts have few of them.
+TRADES_PER_BLOCK = 25
+BLOCK_LENGTHS_MS = (5_000, 10_000, 20_000, 60_000, 300_000)
 #: A trade is sent at most this long after its time (measured on Binance: 2-160 ms, median 154).
 LONGEST_DELAY_MS = 160
 #: An aggregate has at most this many fills; trade ids advance by as much, so that they jump at the ends of blocks.
@@ -26,8 +28,8 @@ FILLS_ODDS = (0.70, 0.86, 0.95)
 BURST_SHARE = 0.45
 BURST_MS = 40.0
 MEDIAN_NOTIONAL = 160.0
-#: Spread of prices inside a block, as a share of the price.
-JITTER = 1e-4
+#: How far prices stray inside a block, as a share of the price, times the root of its seconds.
+JITTER = 5e-5
 RPI_SHARE = 0.06
 
 
@@ -64,8 +66,9 @@ class ContractMarket:
         self.contract = contract
         self.rate = rate
         self.key = key_of(seed, contract.symbol)
+        self.block_ms = block_length(rate)
         #: Blocks of different contracts begin at different times, so that making them is spread evenly.
-        self.offset_ms = self.key % BLOCK_MS
+        self.offset_ms = self.key % self.block_ms
         self._origin_ms = MARKET_EPOCH_MS + self.offset_ms
         self._count = CountCurve(rate, self.key)
         self._price = PriceCurve(base_price(contract, self.key), self.key)
@@ -73,10 +76,10 @@ class ContractMarket:
 
     def block_at(self, ms: int) -> int:
         """The number of the block that holds `ms`."""
-        return (ms - self._origin_ms) // BLOCK_MS
+        return (ms - self._origin_ms) // self.block_ms
 
     def starts(self, block: int) -> int:
-        return self._origin_ms + block * BLOCK_MS
+        return self._origin_ms + block * self.block_ms
 
     def index_of(self, block: int) -> int:
         """The index of a block's first trade, and of the trade after the last of the block before."""
@@ -85,7 +88,7 @@ class ContractMarket:
     def block_with(self, index: int) -> int:
         """The block that holds the trade of an index. The contract must have trades at all (rate above 0)."""
         middle = MARKET_EPOCH_MS + int(index / self.rate * 1000)
-        reach = int((self._count.slack_s + 2 / self.rate) * 1000) + 2 * BLOCK_MS
+        reach = int((self._count.slack_s + 2 / self.rate) * 1000) + 2 * self.block_ms
         low, high = self.block_at(middle - reach), self.block_at(middle + reach)
         while low < high:
             half = (low + high + 1) // 2
@@ -124,7 +127,7 @@ class ContractMarket:
     def block(self, block: int) -> Trades:
         """A block's trades; ids are indexes, trade ids count from MOST_FILLS times the index."""
         start_ms = self.starts(block)
-        first, end = self._count.at(start_ms), self._count.at(start_ms + BLOCK_MS)
+        first, end = self._count.at(start_ms), self._count.at(start_ms + self.block_ms)
         if first == end:
             return no_trades()
         found = self._cache.get((self.key, block))
@@ -136,7 +139,7 @@ class ContractMarket:
     def _made(self, block: int, start_ms: int, first: int, count: int) -> Trades:
         key = np.array([self.key, block & 0xFFFFFFFFFFFFFFFF], dtype=np.uint64)
         draw = np.random.Generator(np.random.Philox(key=key))
-        time = start_ms + _arrivals(draw, count)
+        time = start_ms + _arrivals(draw, count, self.block_ms)
         event = np.maximum.accumulate(np.maximum(time + _delays(draw, count), start_ms + LONGEST_DELAY_MS))
         fills = 1 + np.searchsorted(FILLS_ODDS, draw.random(count), "right")
         last = MOST_FILLS * first + np.cumsum(fills) - 1
@@ -157,10 +160,10 @@ class ContractMarket:
         )
 
     def _prices(self, draw: np.random.Generator, start_ms: int, count: int, maker: NDArray[np.bool_]) -> Int64s:
-        opening, closing = self._price.at(start_ms), self._price.at(start_ms + BLOCK_MS)
+        opening, closing = self._price.at(start_ms), self._price.at(start_ms + self.block_ms)
         walk = np.cumsum(draw.standard_normal(count))
         share = np.arange(1, count + 1) / count
-        bridge = (walk - share * walk[-1]) * (JITTER / count**0.5)
+        bridge = (walk - share * walk[-1]) * (JITTER * (self.block_ms / 1000 / count) ** 0.5)
         middle = (opening + (closing - opening) * share + bridge * opening) * (1e8 / self.contract.tick)
         ticks: Int64s = np.floor(middle).astype(np.int64) + ~maker
         price: Int64s = np.maximum(ticks, 1) * self.contract.tick
@@ -172,13 +175,19 @@ class ContractMarket:
         return np.clip(steps, 1, 1e9).astype(np.int64)
 
 
-def _arrivals(draw: np.random.Generator, count: int) -> Int64s:
+def block_length(rate: float) -> int:
+    """How long the blocks of a contract with so many trades a second are, in ms."""
+    wanted = TRADES_PER_BLOCK * 1000 / rate if rate else BLOCK_LENGTHS_MS[-1]
+    return next((length for length in BLOCK_LENGTHS_MS if length >= wanted), BLOCK_LENGTHS_MS[-1])
+
+
+def _arrivals(draw: np.random.Generator, count: int, block_ms: int) -> Int64s:
     """Sorted milliseconds within a block: some evenly spread, the rest in bursts."""
-    spread = draw.random(count) * BLOCK_MS
+    spread = draw.random(count) * block_ms
     in_bursts = draw.random(count) < BURST_SHARE
-    centres = draw.random(1 + count // 60) * BLOCK_MS
+    centres = draw.random(1 + count // 60) * block_ms
     chosen = centres[draw.integers(0, len(centres), count)] + draw.exponential(BURST_MS, count)
-    arrivals = np.sort(np.where(in_bursts, chosen % BLOCK_MS, spread))
+    arrivals = np.sort(np.where(in_bursts, chosen % block_ms, spread))
     return arrivals.astype(np.int64)
 
 

@@ -10,7 +10,7 @@ from operator import mul
 import numpy as np
 
 from dataprovider.simulator.symbols import Contract
-from dataprovider.simulator.trades import DECIMALS, Trades
+from dataprovider.simulator.trades import DECIMALS, Int64s, Trades
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -83,7 +83,7 @@ def filled(
         open_ms = following(interval, open_ms)
 
 
-def _stretches(times: np.ndarray, interval: str) -> Iterator[tuple[int, int, int]]:
+def _stretches(times: Int64s, interval: str) -> Iterator[tuple[int, int, int]]:
     """(start, end, opening time) of neighbours in one candle. Times may go back by a little."""
     if not len(times):
         return
@@ -118,8 +118,14 @@ def _add(candles: dict[int, Candle], trades: Trades, open_ms: int) -> None:
     candle.taker_quote += _product(price[bought], trades.quantity[bought])
 
 
-def _product(price: np.ndarray, quantity: np.ndarray) -> int:
-    """Sum of products, exact: in 64 bits it would overflow."""
+def _product(price: Int64s, quantity: Int64s) -> int:
+    """Sum of products, exact. In 64 bits only after common factors are taken out, and where it surely fits."""
+    if not len(price):
+        return 0
+    price_unit, quantity_unit = int(np.gcd.reduce(price)) or 1, int(np.gcd.reduce(quantity)) or 1
+    prices, quantities = price // price_unit, quantity // quantity_unit
+    if int(prices.max()) * int(quantities.max()) * len(prices) < 2**63:
+        return int(np.dot(prices, quantities)) * price_unit * quantity_unit
     return sum(map(mul, price.tolist(), quantity.tolist()))
 
 

@@ -130,6 +130,15 @@ def test_a_candle_is_complete_only_with_its_neighbours_on_both_sides(server: Ser
     assert [c for _, c in verdicts(server, start_time=start, end_time=start + MINUTE)] == [True, True]
 
 
+def test_neighbours_days_away_are_found(server: Server, clickhouse: ClickHouse) -> None:
+    times = [NEW_YEAR + day * 1440 * MINUTE for day in (0, 5, 10, 15)]
+    store(clickhouse, [Row(n, time) for n, time in enumerate(times)])
+    for time in times[1:3]:
+        assert verdicts(server, start_time=time, end_time=time) == [(True, True)]
+        assert verdicts(server, start_time=time - 5 * MINUTE, end_time=time + 5 * MINUTE) == [(True, True)]
+    assert [complete for _, complete in verdicts(server)] == [False, True, True, False]
+
+
 def test_a_hole_inside_or_beside_a_candle_makes_it_incomplete(server: Server, clickhouse: ClickHouse) -> None:
     gone = {4, 9}  # the first trade of minute 2, the last of minute 4
     store(clickhouse, [row for row in per_minute(range(8)) if row.aggregate_id not in gone])

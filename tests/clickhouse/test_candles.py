@@ -114,24 +114,34 @@ def test_minutes_without_trades_and_other_symbols_give_no_candle(clickhouse: Cli
     assert [row[0] for row in ask(clickhouse, "candles_first", 1)] == [NEW_YEAR, NEW_YEAR + 10 * MINUTE_MS]
 
 
+DAY, HOUR = 86_400, 3600
+
+
 @pytest.mark.parametrize(
     ("since", "until", "before", "after"),
     [
-        (3600, 7200, 59, 120),
-        (0, 60, None, 1),
-        (23 * 3600, 24 * 3600, 1379, 1440),
-        (24 * 3600, 25 * 3600, 1439, 1500),
-        (47 * 3600, 49 * 3600, 2819, None),
-        (-864000, 864000, None, None),
+        (HOUR, 2 * HOUR, (0, 59), (120, 1559)),
+        (0, 60, None, (1, 1440)),
+        (25 * HOUR, 26 * HOUR, (60, 1499), (1560, 2879)),
+        (-DAY, 2 * DAY, None, None),
     ],
 )
-def test_the_ids_around_a_range_are_found_across_days(
-    clickhouse: ClickHouse, since: int, until: int, before: int | None, after: int | None
+def test_the_ids_within_a_day_of_a_range_are_found(
+    clickhouse: ClickHouse, since: int, until: int, before: tuple[int, int] | None, after: tuple[int, int] | None
 ) -> None:
     store(clickhouse, [Row(n, NEW_YEAR + n * MINUTE_MS) for n in range(2 * 1440)])
     start = NEW_YEAR // 1000
     found = clickhouse.query("candle_neighbours", symbol="BTCUSDT", since=start + since, until=start + until)
-    assert dict(found) == {side: value for side, value in ((1, before), (0, after)) if value is not None}
+    expected = [(side, *ids) for side, ids in ((0, after), (1, before)) if ids is not None]
+    assert found == expected
+
+
+def test_ids_further_away_are_found_by_the_day(clickhouse: ClickHouse) -> None:
+    store(clickhouse, [Row(n, NEW_YEAR + n * 3 * DAY_MS) for n in range(6)])
+    start = NEW_YEAR // 1000 + 7 * DAY + 12 * HOUR
+    near = clickhouse.query("candle_neighbours", symbol="BTCUSDT", since=start, until=start + HOUR)
+    far = clickhouse.query("candle_far_neighbours", symbol="BTCUSDT", since=start, until=start + HOUR)
+    assert (near, far) == ([], [(0, 3, 5), (1, 0, 2)])
 
 
 @needs_shared_data

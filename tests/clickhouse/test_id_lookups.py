@@ -90,6 +90,7 @@ def test_extents_and_frontiers_name_days_counts_and_ids(clickhouse: ClickHouse) 
     ]
     assert clickhouse.query("symbols") == [("BTCUSDT", 6, 0, 5), ("ETHUSDT", 1, 0, 0)]
     assert clickhouse.query("total_rows") == [(7, NEW_YEAR + 5 * DAY_MS // 2)]
+    assert clickhouse.query("stored_span") == [(7, NEW_YEAR, NEW_YEAR + 5 * DAY_MS // 2)]
 
 
 def test_a_days_fingerprint_depends_on_its_rows_and_not_on_their_order(clickhouse: ClickHouse) -> None:

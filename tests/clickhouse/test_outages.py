@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from clickhouse_driver import Client
 
 from dataprovider.clickhouse import ClickHouse, ClickHouseRejected, ClickHouseUnavailable
+from dataprovider.clickhouse.pool import Pool
 from tests.clickhouse.proxy import Proxy, proxy_to
 from tests.waiting import wait_until
 
@@ -157,3 +159,17 @@ def test_a_closed_client_says_so(shaky: ClickHouse) -> None:
     shaky.close()
     with pytest.raises(ClickHouseUnavailable, match="closed"):
         ask(shaky)
+
+
+def read_one_row_and_be_interrupted(client: Client) -> None:
+    next(client.execute_iter("SELECT number FROM numbers(1000000)"))
+    raise KeyboardInterrupt
+
+
+def test_a_connection_whose_borrower_broke_off_is_not_lent_again(migrated_clickhouse: ClickHouse) -> None:
+    pool = Pool(migrated_clickhouse.address, size=1, connect_timeout=3.0, timeout=5.0)
+    with pytest.raises(KeyboardInterrupt), pool.lend() as client:
+        read_one_row_and_be_interrupted(client)
+    with pool.lend() as client:
+        assert client.execute("SELECT 'mine'") == [("mine",)]
+    pool.close()

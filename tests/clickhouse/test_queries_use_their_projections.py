@@ -18,6 +18,8 @@ START = NEW_YEAR // 1000
 PARAMS: dict[str, object] = {
     "symbol": "BTCUSDT",
     "symbols": ["BTCUSDT", "ETHUSDT"],
+    "firsts": [200_000, 100_000],
+    "lasts": [201_000, 101_000],
     "timeframe": 173,
     "since": START + 30 * HOUR,
     "until": START + 60 * HOUR,

@@ -86,19 +86,28 @@ def test_too_little_room_on_the_disk_is_said_before_anything_is_started(tmp_path
 
 
 @needs_root
-@pytest.mark.parametrize("name", ["postgres", "valkey", "clickhouse"])
-def test_a_disk_that_is_full_during_the_start_is_said(name: str, small_disk: Path, make_stack: StackMaker) -> None:
-    home = small_disk / "home"
-    stack = make_stack(home, name, minimum_free=0)
-    # Room for the folders and the password, not for the service's files.
-    home.mkdir(mode=0o700)
-    for folder in ("logs", "run", "secrets"):
-        (home / folder).mkdir(mode=0o700)
+@pytest.mark.parametrize(
+    ("name", "kilobytes"),
+    [
+        # Too little for our own files, then for the service's log, then for the service's files.
+        ("valkey", 12),
+        ("valkey", 20),
+        ("valkey", 28),
+        ("clickhouse", 24),
+        ("postgres", 24),
+        ("postgres", 8_000),
+    ],
+)
+def test_a_disk_that_fills_up_during_the_start_is_said(
+    name: str, kilobytes: int, small_disk: Path, make_stack: StackMaker
+) -> None:
+    (small_disk / "home").mkdir()
     with (small_disk / "ballast").open("wb", buffering=0) as ballast:
-        free = shutil.disk_usage(small_disk).free - 16_384
-        ballast.write(b"\0" * free)
-    with pytest.raises(ServiceProblem, match=r"The disk with .* is full: free some space"):
+        ballast.write(b"\0" * (shutil.disk_usage(small_disk).free - kilobytes * 1024))
+    stack = make_stack(small_disk / "home", name, minimum_free=0)
+    with pytest.raises(ServiceProblem, match=r"^The disk with .* is full: free some space"):
         stack.start()
+    assert stack.services == {}
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, make_stack: StackMaker) -> None:

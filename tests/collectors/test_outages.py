@@ -1,0 +1,142 @@
+"""Workers, ClickHouse and Postgres die or hang in the middle: nothing is lost, or a gap says exactly what."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from dataprovider.clickhouse import ClickHouse
+from dataprovider.embedded import ServiceStack
+from tests.fixtures_collectors import RunningCollectors, duplicated_ids, gap_ids, missing_ids
+from tests.fixtures_exchange import RunningExchange
+from tests.waiting import wait_until
+
+StartExchange = Callable[..., RunningExchange]
+StartCollectors = Callable[..., RunningCollectors]
+
+
+@contextmanager
+def paused(pid: int) -> Iterator[None]:
+    """The process hangs: it holds its connections and does nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def service_pid(stack: ServiceStack, name: str) -> int:
+    """The service itself, below what it was started with."""
+    pid = stack.services[name].pid
+    assert pid is not None
+    return pid
+
+
+def test_a_killed_worker_leaves_gaps_that_say_exactly_which_ids(
+    start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
+) -> None:
+    exchange = start_exchange(symbols=40, rate=4000)
+    collectors = start_collectors(exchange)
+    wait_until(lambda: collectors.total("stored") > 4000, 30, "4,000 stored trades")
+    victim = collectors.statuses()[0]
+    psutil.Process(victim.pid).kill()
+
+    def replaced() -> bool:
+        return any(each.worker == victim.worker and each.pid != victim.pid for each in collectors.statuses())
+
+    wait_until(replaced, 15, "a new worker in its place")
+    wait_until(lambda: collectors.total("received") > 8000, 20, "collection to go on")
+    exchange.post("/simulator/stop")
+    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == gap_ids() != {}, 20, "gaps that name what is missing")
+    assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
+    assert "ended with status -9" in collectors.log.read_text()
+
+
+def test_clickhouse_that_hangs_costs_nothing(
+    start_exchange: StartExchange,
+    start_collectors: StartCollectors,
+    clickhouse: ClickHouse,
+    service_stack: ServiceStack,
+) -> None:
+    exchange = start_exchange(symbols=40, rate=4000)
+    collectors = start_collectors(exchange)
+    wait_until(lambda: collectors.total("stored") > 4000, 30, "4,000 stored trades")
+    with paused(service_pid(service_stack, "clickhouse")):
+        received = collectors.total("received")
+        wait_until(lambda: collectors.total("received") > received + 20_000, 30, "20,000 more trades")
+    exchange.post("/simulator/stop")
+    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == {}, 60, "everything to be stored")
+    assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
+    assert gap_ids() == {}
+
+
+def test_clickhouse_that_dies_costs_nothing_and_the_spool_survives_the_collectors(
+    start_exchange: StartExchange,
+    start_collectors: StartCollectors,
+    clickhouse: ClickHouse,
+    service_stack: ServiceStack,
+) -> None:
+    exchange = start_exchange(symbols=40, rate=4000)
+    first = start_collectors(exchange)
+    wait_until(lambda: first.total("stored") > 4000, 30, "4,000 stored trades")
+    os.kill(service_pid(service_stack, "clickhouse"), signal.SIGKILL)
+    wait_until(lambda: first.total("spooled_batches") > 20, 30, "batches on disk")
+    exchange.post("/simulator/stop")
+    # What is in memory at this moment goes to disk, and the next start stores it: status 0 says that nothing is lost.
+    assert first.stop() == 0
+    assert list((first.home / "spool").glob("*.batch"))
+    wait_until(lambda: service_stack.check() or clickhouse_answers(clickhouse), 20, "ClickHouse to be back")
+    wait_until(lambda: clickhouse_answers(clickhouse), 20, "ClickHouse to answer")
+    start_collectors(exchange)
+    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == {}, 60, "everything to be stored")
+    assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
+    wait_until(lambda: not list((first.home / "spool").glob("*.batch")), 10, "an empty spool")
+    assert gap_ids() == {}
+
+
+def clickhouse_answers(clickhouse: ClickHouse) -> bool:
+    from dataprovider.clickhouse import ClickHouseError
+
+    try:
+        return clickhouse.query("total_rows") is not None
+    except ClickHouseError:
+        return False
+
+
+def test_postgres_away_does_not_stop_collection(
+    start_exchange: StartExchange,
+    start_collectors: StartCollectors,
+    clickhouse: ClickHouse,
+    service_stack: ServiceStack,
+) -> None:
+    exchange = start_exchange(symbols=20, rate=2000)
+    collectors = start_collectors(exchange)
+    wait_until(lambda: collectors.total("stored") > 2000, 30, "2,000 stored trades")
+    with paused(service_pid(service_stack, "postgres")):
+        stored = collectors.total("stored")
+        wait_until(lambda: collectors.total("stored") > stored + 6000, 30, "6,000 more stored trades")
+    exchange.post("/simulator/stop")
+    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == {}, 30, "everything to be stored")
+    assert gap_ids() == {}
+
+
+def test_valkey_away_does_not_stop_collection(
+    start_exchange: StartExchange,
+    start_collectors: StartCollectors,
+    clickhouse: ClickHouse,
+    service_stack: ServiceStack,
+) -> None:
+    exchange = start_exchange(symbols=20, rate=2000)
+    collectors = start_collectors(exchange)
+    wait_until(lambda: collectors.total("stored") > 2000, 30, "2,000 stored trades")
+    with paused(service_pid(service_stack, "valkey")):
+        before = clickhouse.query("total_rows")[0][0]
+        wait_until(lambda: clickhouse.query("total_rows")[0][0] > before + 6000, 30, "6,000 more stored trades")
+    exchange.post("/simulator/stop")
+    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == {}, 30, "everything to be stored")
+    wait_until(lambda: collectors.total("stored") > 0, 10, "heartbeats again")
+    assert collectors.stop() == 0
