@@ -21,6 +21,8 @@ MAX_HOLES = 1_000
 SUSPICIOUS_JUMP = 100_000
 #: How far behind a suspicious trade its successor may be and still confirm it.
 CONFIRMING_DISTANCE = 1_000
+#: How far before a symbol's very first trade here one may still come late and be kept.
+LATE_DISTANCE = 100
 
 
 class Cause(StrEnum):
@@ -74,6 +76,7 @@ class Continuity:
     __slots__ = (
         "_awaited",
         "_cause",
+        "_floor",
         "_suspect",
         "_twins",
         "boundaries",
@@ -95,6 +98,8 @@ class Continuity:
         self._awaited: int | None = None if frontier is None else frontier + 1
         self._cause: Cause | None = cause
         self._suspect: Trade | None = None
+        #: The lowest id of a symbol that began here: what arrives late may still come before it.
+        self._floor: int | None = None
         self._twins: deque[tuple[int, int]] = deque(maxlen=64)
 
     @property
@@ -145,12 +150,13 @@ class Continuity:
             self._end_boundary(trade, expected)
         if jump >= 0:
             return [self._advance(trade, jump, cause, now)]
-        return self._from_the_past(trade)
+        return self._from_the_past(trade, now)
 
     def _end_boundary(self, trade: Trade, expected: int | None) -> None:
         assert self._cause is not None
         if expected is None:
             verdict = Verdict.FIRST
+            self._floor = trade.aggregate_id
         elif trade.aggregate_id == expected:
             verdict = Verdict.CONTIGUOUS
         else:
@@ -169,7 +175,9 @@ class Continuity:
         self.last_ms = trade.timestamp
         return trade
 
-    def _from_the_past(self, trade: Trade) -> list[Trade]:
+    def _from_the_past(self, trade: Trade, now: float) -> list[Trade]:
+        if self._floor is not None and self._floor - LATE_DISTANCE <= trade.aggregate_id < self._floor:
+            return [self._lower_floor(trade, self._floor, now)]
         position = trade.aggregate_id - (self.next_id - len(self.tail))
         for index, hole in enumerate(self.holes):
             if hole.first_id <= trade.aggregate_id <= hole.last_id:
@@ -182,6 +190,14 @@ class Continuity:
             return []
         self._twins.append(twin)
         return [trade]
+
+    def _lower_floor(self, trade: Trade, floor: int, now: float) -> Trade:
+        if trade.aggregate_id + 1 < floor:
+            self.holes.append(
+                Hole(trade.aggregate_id + 1, floor - 1, Cause.STREAM, trade.timestamp, self.last_ms, since=now)
+            )
+        self._floor = trade.aggregate_id
+        return trade
 
 
 def _without(hole: Hole, aggregate_id: int) -> list[Hole]:

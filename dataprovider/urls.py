@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -13,5 +14,6 @@ handler500 = "api.failures.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
-    path("api/v1/", include((rest_urls(), "ninja"), namespace="api-v1")),
 ]
+if settings.CONFIG.enable_rest_api:
+    urlpatterns.append(path("api/v1/", include((rest_urls(), "ninja"), namespace="api-v1")))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -147,7 +148,7 @@ def duplicated_ids(clickhouse: ClickHouse, symbols: list[str]) -> dict[str, set[
     found = {}
     for symbol in symbols:
         ids = stored_ids(clickhouse, symbol)
-        twice = {one for one, next_one in zip(ids, ids[1:], strict=False) if one == next_one}
+        twice = {one for one, next_one in pairwise(ids) if one == next_one}
         if twice:
             found[symbol] = twice
     return found

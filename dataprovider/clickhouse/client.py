@@ -39,12 +39,15 @@ class ClickHouse:
             client.execute(statement)
 
     def insert_trades(self, trades: TradeColumns, *, token: str, shard: int, epoch: int, query_id: str) -> None:
-        """Store a batch of one shard, all of it or nothing, and return when it is acknowledged.
+        """Store a batch of one shard and return when it is acknowledged.
 
         The same batch with the same `token` is stored once however often it is tried. Raises StaleEpoch, with nothing
         stored, when the shard was raised above `epoch`; ClickHouseUnavailable when it may or may not be stored: try the
         same batch with the same token again. `query_id` is `shard:epoch:sequence`, so that kill_inserts finds it.
         """
+        # On the wire a block without rows means the end of the data.
+        if not len(trades):
+            return
         statement = sql("statements", "insert_trades")
         params = {"shard": shard, "epoch": epoch}
         with self._pool.lend() as client:

@@ -10,7 +10,7 @@ import requests
 
 from collectors.models import Symbol
 from dataprovider.clickhouse import ClickHouse
-from tests.api.conftest import Server, refusal
+from tests.api.conftest import Server, StartServer, refusal
 from tests.clickhouse.trades import Row, store
 
 DATA = "/api/v1/data"
@@ -122,6 +122,12 @@ def test_another_method_is_405_and_says_which_is_possible(server: Server, path: 
 def test_a_host_name_that_is_not_ours_is_400(server: Server) -> None:
     url = f"{server.url}/api/v1/monitoring/health"
     assert refusal(requests.get(url, headers={"Host": "example.com"}, timeout=10))[0] == 400
+
+
+def test_without_the_rest_api_there_is_nothing(start_server: StartServer) -> None:
+    server = start_server(ENABLE_REST_API="false")
+    assert server.refusal("/api/v1/monitoring/health")[:2] == (404, "NOT_FOUND")
+    assert server.get("/admin/login/").status_code == 200
 
 
 def test_pages_outside_the_api_keep_their_own_errors(server: Server) -> None:

@@ -110,6 +110,21 @@ def test_inserts_of_other_shards_and_of_the_new_epoch_are_left_alone(clickhouse:
         client.disconnect()
 
 
+def test_a_batch_across_a_months_end_is_stored_once_too(clickhouse: ClickHouse) -> None:
+    month = 31 * 86_400_000
+    rows = columns([Row(n, NEW_YEAR + n * month // 2) for n in range(6)])
+    for _ in range(2):
+        clickhouse.insert_trades(rows, token="3:1:1", shard=3, epoch=1, query_id="3:1:1")
+    assert stored(clickhouse) == 6
+
+
+def test_an_empty_batch_is_nothing_to_store(clickhouse: ClickHouse) -> None:
+    clickhouse.insert_trades(columns([]), token="3:1:1", shard=3, epoch=1, query_id="3:1:1")
+    assert stored(clickhouse) == 0
+    insert(clickhouse, 1)
+    assert stored(clickhouse) == 200
+
+
 def test_columns_of_a_wrong_type_or_length_are_refused_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match="column price is float64"):
         replace(BATCH, price=BATCH.price.astype("float64"))

@@ -35,6 +35,13 @@ def test_the_first_trade_of_a_new_symbol_begins_it() -> None:
     assert missing(continuity) == []
 
 
+def test_a_trade_that_comes_late_at_the_very_beginning_is_kept() -> None:
+    continuity = Continuity(None)
+    assert feed(continuity, trade(500), trade(498), trade(498), trade(501), trade(499)) == [500, 498, 501, 499]
+    assert missing(continuity) == []
+    assert feed(continuity, trade(300)) == []
+
+
 def test_ids_that_continue_what_is_stored_are_contiguous() -> None:
     continuity = Continuity(99)
     assert feed(continuity, trade(100)) == [100]
@@ -127,7 +134,7 @@ def test_whatever_arrives_in_whatever_order_each_id_is_stored_once_or_missing(
 ) -> None:
     continuity = Continuity(frontier)
     stored = feed(continuity, *(trade(each) for each in ids))
-    beginning = ids[0] if frontier is None and ids else (frontier or 0) + 1
+    beginning = min(ids, default=1) if frontier is None else frontier + 1
     expected = {each for each in ids if each >= beginning}
     assert sorted(stored) == sorted(expected)
     top = max(expected, default=beginning - 1)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from dataprovider.embedded.identity import is_alive, started_at
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -45,11 +48,25 @@ class StackInAProcess:
         said = json.loads(self.process.stdout.readline())
         self.variables: dict[str, str] = said["variables"]
         self.pids: dict[str, int] = said["pids"]
+        self._started = {pid: started_at(pid) for pid in self.pids.values()}
+
+    @property
+    def living(self) -> list[int]:
+        """The services that still live."""
+        return [pid for pid, started in self._started.items() if started and is_alive(pid, started)]
+
+    def clean_up(self) -> None:
+        """Leave nothing behind, whatever the test came to."""
+        self.kill()
+        for pid in self.living:
+            os.kill(pid, signal.SIGKILL)
 
     def kill(self) -> None:
         """kill -9 of the process itself, not of its services."""
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
 
 
 def run_python(

@@ -29,31 +29,39 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[StackInAProcess]:
+    started = StackInAProcess(tmp_path)
+    yield started
+    started.clean_up()
+
+
 @needs_death_signal
-def test_services_end_gracefully_when_their_parent_is_killed(tmp_path: Path) -> None:
-    child = StackInAProcess(tmp_path)
+def test_services_end_gracefully_when_their_parent_is_killed(tmp_path: Path, child: StackInAProcess) -> None:
     child.kill()
-    wait_until(lambda: not [pid for pid in child.pids.values() if started_at(pid)], 15, "the services to end")
+    wait_until(lambda: not child.living, 15, "the services to end")
     assert "database system is shut down" in (tmp_path / "logs" / "postgres.log").read_text()
     assert "ready to exit" in (tmp_path / "logs" / "valkey.log").read_text()
 
 
-def test_a_start_right_after_the_parent_was_killed_finds_the_data(tmp_path: Path, make_stack: StackMaker) -> None:
-    child = StackInAProcess(tmp_path)
+def test_a_start_right_after_the_parent_was_killed_finds_the_data(
+    tmp_path: Path, make_stack: StackMaker, child: StackInAProcess
+) -> None:
     write_everywhere(child.variables)
     child.kill()
     assert make_stack(tmp_path).start() == child.variables
     assert read_everywhere(child.variables) == EVERYWHERE
 
 
-def test_a_start_after_everything_was_killed_finds_the_data(tmp_path: Path, make_stack: StackMaker) -> None:
-    child = StackInAProcess(tmp_path)
+def test_a_start_after_everything_was_killed_finds_the_data(
+    tmp_path: Path, make_stack: StackMaker, child: StackInAProcess
+) -> None:
     write_everywhere(child.variables)
     for pid in child.pids.values():
         os.kill(pid, signal.SIGKILL)
     child.kill()
     assert (tmp_path / "postgres" / "data" / "postmaster.pid").exists()
-    make_stack(tmp_path).start()
+    assert make_stack(tmp_path).start() == child.variables
     assert read_everywhere(child.variables) == EVERYWHERE
 
 

@@ -66,9 +66,7 @@ def test_a_made_up_day_has_the_rows_rest_has(start_exchange: Start) -> None:
         begin = int(datetime.fromisoformat(f"{day(1)}T00:00:00+00:00").timestamp()) * 1000
         assert begin <= int(first[5]) <= int(last[5]) < begin + 86_400_000
         assert int(last[0]) - int(first[0]) + 1 == len(lines)
-        before, after = (
-            rows_by_id(exchange, symbol, number, 1)[0] for number in (int(first[0]) - 1, int(last[0]) + 1)
-        )
+        before, after = (rows_by_id(exchange, symbol, number, 1)[0] for number in (int(first[0]) - 1, int(last[0]) + 1))
         assert before["T"] < begin
         assert after["T"] >= begin + 86_400_000
         rows = rows_by_id(exchange, symbol, int(first[0]), 3000)
@@ -124,7 +122,9 @@ def test_the_listing_shows_folders_files_and_checksums(start_exchange: Start) ->
     assert prefixes == sorted(prefixes)
     keys, _, root = listing(exchange, prefix=f"{DAILY}/龙虾USDT/", delimiter="/")
     assert keys == [
-        f"{DAILY}/龙虾USDT/龙虾USDT-aggTrades-{day(number)}.zip{end}" for number in (3, 2, 1) for end in ("", ".CHECKSUM")
+        f"{DAILY}/龙虾USDT/龙虾USDT-aggTrades-{day(number)}.zip{end}"
+        for number in (3, 2, 1)
+        for end in ("", ".CHECKSUM")
     ]
     assert root.findtext(f"{S3}IsTruncated") == "false"
     answer = exchange.response("/" + quote(keys[0]))
@@ -143,7 +143,9 @@ def test_an_unchanged_archive_is_not_sent_again(start_exchange: Start) -> None:
 
 def test_the_listing_comes_in_pages_of_1000_keys() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    entries = [Entry(f"data/{folder:02}/{number:04}.zip", 1, "x", moment) for folder in range(3) for number in range(900)]
+    entries = [
+        Entry(f"data/{folder:02}/{number:04}.zip", 1, "x", moment) for folder in range(3) for number in range(900)
+    ]
     found: list[str] = []
     marker, pages = "", 0
     while True:
