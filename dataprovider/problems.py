@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from dataprovider.clickhouse import ClickHouseError
 from dataprovider.config import ConfigError
+from dataprovider.embedded.problems import ServiceProblem
 
 
 def one_sentence(error: BaseException) -> str | None:
@@ -25,10 +26,10 @@ def one_sentence(error: BaseException) -> str | None:
         return (
             "Valkey/Redis does not answer: start it (`manage.py runservices` starts one of its own), or set REDIS_URL."
         )
-    if isinstance(error, ClickHouseError):
+    if isinstance(error, ClickHouseError | ServiceProblem | ImproperlyConfigured):
         return str(error)
-    if isinstance(error, ImproperlyConfigured):
-        return str(error)
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename} cannot be written: choose another folder with DATAPROVIDER_HOME, or change its owner."
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "The disk is full: free some space and start again; nothing that was acknowledged is lost."
     return None

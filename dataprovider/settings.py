@@ -32,6 +32,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
+    # Its app brings the files of the API's docs page, which would otherwise come from another site.
+    "ninja",
     "dataprovider",
     "collectors",
     "integrity",
@@ -40,6 +42,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -81,8 +84,10 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
-STATIC_URL = "static/"
-STATIC_ROOT = CONFIG.dataprovider_home / "static"
+STATIC_URL = "/static/"
+# Static files are served from where the packages have them: nothing to collect before a start.
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_USE_MANIFEST = False
 
 LOGGING: dict[str, Any] = {
     "version": 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import TemplateView
 
 from api.rest import urls as rest_urls
 
@@ -13,6 +14,7 @@ handler404 = "api.failures.not_found"
 handler500 = "api.failures.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", TemplateView.as_view(template_name="index.html"), name="index"),
     path("admin/", admin.site.urls),
 ]
 if settings.CONFIG.enable_rest_api:

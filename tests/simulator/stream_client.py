@@ -19,6 +19,9 @@ class StreamClient:
     def __init__(self, url: str, **options: Any) -> None:
         self.socket = websocket.create_connection(url, timeout=10, **options)
         self.messages: list[Message] = []
+        #: The aggTrade events among them, unwrapped.
+        self.trades: list[Message] = []
+        self.pongs: list[bytes] = []
         #: Texts that are not JSON objects.
         self.broken: list[str] = []
         #: Code and reason of the closing frame, (None, "") when the connection was cut.
@@ -74,12 +77,6 @@ class StreamClient:
             self._next(deadline)
         return self.closed
 
-    @property
-    def trades(self) -> list[Message]:
-        """The aggTrade events, unwrapped."""
-        found = [message.get("data", message) for message in self.messages]
-        return [event for event in found if isinstance(event, dict) and event.get("e") == "aggTrade"]
-
     def trades_of(self, symbol: str) -> list[Message]:
         return [trade for trade in self.trades if trade.get("s") == symbol]
 
@@ -96,6 +93,8 @@ class StreamClient:
         if opcode == websocket.ABNF.OPCODE_CLOSE:
             self.closed = (int.from_bytes(data[:2], "big"), data[2:].decode())
             return None
+        if opcode == websocket.ABNF.OPCODE_PONG:
+            self.pongs.append(data)
         if opcode != websocket.ABNF.OPCODE_TEXT:
             return None
         try:
@@ -106,6 +105,9 @@ class StreamClient:
             self.broken.append(data.decode())
             return None
         self.messages.append(message)
+        event = message.get("data", message)
+        if isinstance(event, dict) and event.get("e") == "aggTrade":
+            self.trades.append(event)
         return message
 
 

@@ -1,0 +1,54 @@
+# One verb each. Needs Python 3.11 or newer with venv; everything else comes from PyPI into .venv.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev up demo test lint format bench chaos
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+install: $(VENV)/.installed ## make .venv with everything that up and demo need
+
+install-dev: $(VENV)/.installed-dev
+
+up: install ## collect from the real exchange and serve (Ctrl-C stops everything)
+	@exec $(PY) manage.py up $(ARGS)
+
+demo: install ## the same against a simulated exchange, e.g. make demo ARGS='--symbols 820 --rate 20000 --seconds 60'
+	@exec $(PY) manage.py demo $(ARGS)
+
+test: install-dev ## all tests, on services they start themselves
+	@exec $(PY) -m pytest $(ARGS)
+
+lint: install-dev ## style, types and the rule of imports
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy .
+	$(VENV)/bin/lint-imports
+
+format: install-dev
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: install-dev ## speeds of the hot paths, as ratios
+	@exec $(PY) -m tests.bench $(ARGS)
+
+chaos: install-dev ## outages and faults against the real parts
+	@exec $(PY) -m pytest tests/collectors/test_outages.py tests/collectors/test_stream_faults.py $(ARGS)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot make virtual environments (on Debian: the package python3-venv)."; exit 2; }
+
+$(VENV)/.installed: $(VENV)/bin/python requirements.txt requirements-embedded.txt
+	@echo "Installing into $(VENV) …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-embedded.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	@echo "Installing what tests need into $(VENV) …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,112 @@
+"""Settings are checked at start, and a wrong one is one clear line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dataprovider.config import ConfigError, load_config
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def complaint(folder: Path, **environ: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(environ, folder)
+    return str(caught.value).splitlines()
+
+
+def test_everything_has_a_default(tmp_path: Path) -> None:
+    config = load_config({}, tmp_path)
+    assert (config.api_host, config.api_port, config.clickhouse_database) == ("127.0.0.1", 8080, "trades")
+    assert config.dataprovider_home == tmp_path / "var"
+    assert not config.has_services
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("API_PORT", "eighty", "API_PORT: "),
+        ("API_PORT", "70000", "API_PORT: "),
+        ("ENABLE_REST_API", "perhaps", "ENABLE_REST_API: "),
+        ("ALLOWED_IPS", "127.0.0.1,10.0.0.0/99", "ALLOWED_IPS: '10.0.0.0/99' is not an IP address or a network"),
+        ("DATABASE_URL", "mysql://u:secret@h/d", "DATABASE_URL: must be a URL that begins with postgres://"),
+        ("REDIS_URL", "redis://:secret@h:99999", "REDIS_URL: must be a URL"),
+        (
+            "BINANCE_STREAM_URL",
+            "https://fstream.binance.com",
+            "BINANCE_STREAM_URL: must be a URL that begins with ws://",
+        ),
+        ("CLICKHOUSE_DATABASE", "trades; DROP", "CLICKHOUSE_DATABASE: "),
+        ("COLLECTOR_WORKERS", "0", "COLLECTOR_WORKERS: "),
+        ("TELEGRAM_ENABLED", "true", "TELEGRAM_ENABLED is on: set TELEGRAM_BOT_TOKEN"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_it_and_keeps_secrets(
+    tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    (line,) = complaint(tmp_path, **{name: value})
+    assert line.startswith(said)
+    assert "secret" not in line
+
+
+def test_every_wrong_value_is_said_at_once(tmp_path: Path) -> None:
+    assert len(complaint(tmp_path, API_PORT="x", REDIS_URL="y", COLLECTOR_WORKERS="z")) == 3
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_running_stack(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "services.json").write_text(
+        json.dumps({"REDIS_URL": "redis://one:1", "DATABASE_URL": "postgresql://one/d", "CLICKHOUSE_HOST": "one"})
+    )
+    (tmp_path / ".env").write_text("REDIS_URL=redis://two:2\nAPI_PORT=8081\n")
+    config = load_config({"API_PORT": "8082"}, tmp_path)
+    assert (config.database_url, config.redis_url, config.api_port) == ("postgresql://one/d", "redis://two:2", 8082)
+    assert config.has_services
+
+
+def test_a_named_clickhouse_does_not_inherit_the_embedded_ones_password(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    embedded = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_NATIVE_PORT": "1234", "CLICKHOUSE_PASSWORD": "embedded"}
+    (tmp_path / "var" / "services.json").write_text(json.dumps(embedded))
+    config = load_config({"CLICKHOUSE_HOST": "clickhouse.example"}, tmp_path)
+    assert (config.clickhouse_native_port, config.clickhouse_password) == (9000, "")
+
+
+def test_a_user_sees_the_sentence_and_no_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "syncsymbols"],
+        cwd=tmp_path,
+        env={**os.environ, "API_PORT": "eighty", "DATAPROVIDER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "API_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["syncsymbols", "runcollectors", "gaps", "prepare"])
+def test_without_postgres_a_command_says_what_to_do(tmp_path: Path, command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), command],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "DATABASE_URL": "",
+            "DATAPROVIDER_HOME": str(tmp_path),
+            "BINANCE_REST_URL": "http://127.0.0.1:1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
