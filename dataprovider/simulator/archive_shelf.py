@@ -20,6 +20,9 @@ HOUR_MS = 3_600_000
 #: A row of an archive takes about so many bytes in its zip.
 BYTES_PER_ROW = 14
 PERIODS = ("daily", "monthly")
+SETTLED_MS = 1000
+#: Made archives are kept up to so many bytes in all, the newest.
+KEPT_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ class MadeUpShelf:
                         yield item
 
     def has(self, item: Item) -> bool:
-        if item.symbol not in self._known or item.span_ms()[1] > self._market.now_ms():
+        # The last trades of a day are seen a little after its end.
+        if item.symbol not in self._known or item.span_ms()[1] + SETTLED_MS > self._market.now_ms():
             return False
         return self._rows(item) > 0
 
@@ -141,6 +145,7 @@ class MadeUpShelf:
             draft = path.with_suffix(".new")
             self._write(item, draft)
             draft.replace(path)
+            self._forget_oldest(path)
         return path
 
     def checksum(self, item: Item) -> bytes | None:
@@ -152,6 +157,14 @@ class MadeUpShelf:
 
     def identity(self, item: Item) -> str:
         return self._runs(item)
+
+    def _forget_oldest(self, spared: Path) -> None:
+        files = [(path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.rglob("*.zip")]
+        total = sum(size for _, size, _ in files)
+        for _, size, path in sorted(files):
+            if total > KEPT_BYTES and path != spared:
+                path.unlink()
+                total -= size
 
     def _dates(self, symbol: str) -> Iterator[Item]:
         begin = datetime.fromtimestamp(self._market.segments[0].start_ms / 1000, UTC).date()

@@ -51,6 +51,7 @@ class Connection:
         self._allowance = float(burst)
         self._last_message = self.opened
         self._delayed: deque[tuple[float, bytes]] = deque()
+        self._delayed_bytes = 0
         self._closing = False
 
     @property
@@ -59,7 +60,7 @@ class Connection:
 
     @property
     def waiting_bytes(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size() + self._delayed_bytes
 
     def may_send_message(self, per_s: float) -> bool:
         """Count a message of the client; False when it sends too many."""
@@ -75,6 +76,7 @@ class Connection:
         self.outgoing.clear()
         if delay_s or self._delayed:
             self._delayed.append((self._monotonic() + delay_s, data))
+            self._delayed_bytes += len(data)
             self.flush_delayed()
         else:
             self._write(data)
@@ -82,7 +84,9 @@ class Connection:
     def flush_delayed(self) -> None:
         now = self._monotonic()
         while self._delayed and self._delayed[0][0] <= now:
-            self._write(self._delayed.popleft()[1])
+            data = self._delayed.popleft()[1]
+            self._delayed_bytes -= len(data)
+            self._write(data)
 
     def send(self, payload: bytes) -> None:
         """One text message at once."""

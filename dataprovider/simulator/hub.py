@@ -68,11 +68,12 @@ class Hub:
     def deliver(self, runs: Sequence[Run]) -> None:
         """Send runs to whoever is subscribed, one write for each connection."""
         touched: dict[Connection, None] = {}
+        faulty = self._faults.touch_trades
         for run in runs:
             subscribers = self._trades[run.contract]
             if not subscribers:
                 continue
-            if self._faults.touch_trades:
+            if faulty:
                 self._deliver_faultily(run, subscribers, touched)
                 continue
             sent = False

@@ -13,6 +13,8 @@ from dataprovider.simulator.market import Market
 
 #: Binance sends a changed candle at most this often.
 EVERY_S = 0.25
+#: A trade is seen at most this long after its time; a candle whose end is further back has them all.
+LATEST_TRADE_MS = 160
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class _Progress:
     open_ms: int
     next_id: int
     candle: Candle | None = None
+    closed: bool = False
 
 
 class KlineStreams:
@@ -56,23 +59,24 @@ class KlineStreams:
             progress = _Progress(open_ms, self._market.first_id_since(symbol, open_ms, now_ms))
             self._progress[key] = progress
         end_id = self._market.ids(symbol, now_ms)[1]
-        if end_id <= progress.next_id:
-            return
-        candles = {} if progress.candle is None else {progress.open_ms: progress.candle}
-        fold(self._market.read(symbol, progress.next_id, end_id), interval, candles)
-        changed = sorted(candles)
-        for open_ms in changed:
-            later = open_ms != changed[-1]
-            if open_ms != progress.open_ms or candles[open_ms].trades:
-                self._send(key, candles[open_ms], now_ms, closed=later)
-        progress.open_ms = changed[-1]
-        progress.candle = candles[progress.open_ms]
-        progress.next_id = end_id
+        if end_id > progress.next_id:
+            candles = {} if progress.candle is None else {progress.open_ms: progress.candle}
+            fold(self._market.read(symbol, progress.next_id, end_id), interval, candles)
+            *passed, newest = sorted(candles)
+            for open_ms in passed:
+                if open_ms != progress.open_ms or not progress.closed:
+                    self._send(key, candles[open_ms], now_ms, closed=True)
+            progress.closed = progress.closed and newest == progress.open_ms
+            progress.open_ms, progress.candle, progress.next_id = newest, candles[newest], end_id
+            self._send(key, candles[newest], now_ms, closed=False)
+        over = now_ms >= following(interval, progress.open_ms) + LATEST_TRADE_MS
+        if progress.candle is not None and over and not progress.closed:
+            self._send(key, progress.candle, now_ms, closed=True)
+            progress.closed = True
 
     def _send(self, key: tuple[int, str], candle: Candle, now_ms: int, *, closed: bool) -> None:
         contract, interval = key
-        over = now_ms >= following(interval, candle.open_ms)
-        event = self._texts[contract].event(candle, interval, event_ms=now_ms, closed=closed and over)
+        event = self._texts[contract].event(candle, interval, event_ms=now_ms, closed=closed)
         raw = orjson.dumps(event)
         name = f"{self._market.contracts[contract].stream_symbol}@kline_{interval}"
         wrapped = b'{"stream":"' + name.encode() + b'","data":' + raw + b"}"

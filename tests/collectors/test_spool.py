@@ -34,7 +34,7 @@ def test_files_of_a_shard_come_in_the_order_they_were_written(tmp_path: Path) ->
 
 
 def test_a_full_spool_says_so_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 300)
+    spool = Spool(tmp_path, 200)
     spool.save(batch(1, 1))
     with pytest.raises(SpoolFull, match="SPOOL_MAX_BYTES"):
         spool.save(batch(2, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 import requests
@@ -18,8 +19,8 @@ Start = Callable[..., RunningExchange]
 
 
 @pytest.fixture
-def exchange(start_exchange: Start) -> Iterator[RunningExchange]:
-    yield start_exchange(symbols=4, rate=600)
+def exchange(start_exchange: Start) -> RunningExchange:
+    return start_exchange(symbols=4, rate=600)
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_duplicates_come_twice_and_count_once(exchange: RunningExchange, client:
 def test_reordered_trades_come_later_but_come(exchange: RunningExchange, client: StreamClient) -> None:
     exchange.fault("reorder", rate=0.2)
     ids = more(client, 400)
-    assert any(one > two for one, two in zip(ids, ids[1:], strict=False))
+    assert any(one > two for one, two in pairwise(ids))
     exchange.post("/simulator/stop")
     client.read_for(0.3)
     everything = [trade["a"] for trade in client.trades_of("BTCUSDT")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def test_minutes_without_trades_are_flat_at_the_close_before(start_exchange: Sta
     quiet = exchange.get("/fapi/v1/exchangeInfo")["symbols"][-1]["symbol"]
     rows = exchange.get("/fapi/v1/klines", symbol=quiet, interval="1m", limit=120)
     assert [row[0] for row in rows] == [rows[0][0] + number * MINUTE_MS for number in range(120)]
-    empty = [(before, row) for before, row in zip(rows, rows[1:], strict=False) if row[8] == 0]
+    empty = [(before, row) for before, row in pairwise(rows) if row[8] == 0]
     assert len(empty) > 60
     for before, row in empty:
         assert row[1] == row[2] == row[3] == row[4] == before[4]
@@ -78,12 +79,13 @@ def test_windows_intervals_and_errors_of_klines(start_exchange: Start) -> None:
     assert opens(startTime=begin, endTime=begin + 2 * MINUTE_MS) == [begin, begin + MINUTE_MS, begin + 2 * MINUTE_MS]
     assert opens(endTime=begin, limit=2) == [begin - MINUTE_MS, begin]
     assert opens(interval="1h", limit=2)[-1] == now // 3_600_000 * 3_600_000
-    for params, code in [
+    refusals: list[tuple[dict[str, Any], int]] = [
         ({"interval": "7m"}, -1120),
         ({"interval": ""}, -1102),
         ({"limit": 1501}, -1130),
         ({"symbol": "X"}, -1121),
-    ]:
+    ]
+    for params, code in refusals:
         answer = exchange.response("/fapi/v1/klines", **{"symbol": "BTCUSDT", "interval": "1m", **params})
         assert (answer.status_code, answer.json()["code"]) == (400, code)
 

@@ -92,7 +92,7 @@ async def receive(exchange: RunningExchange, symbol: str, *, wanted: int) -> lis
         if len(trades) == wanted:
             enough.set()
 
-    connection = await streams.create_connection()
+    connection = await streams.create_connection()  # type: ignore[no-untyped-call]
     try:
         stream = await connection.aggregate_trade_streams(symbol=symbol)
         stream.on("message", keep)

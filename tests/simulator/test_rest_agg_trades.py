@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def exchange(start_exchange: Callable[..., RunningExchange]) -> Iterator[RunningExchange]:
-    yield start_exchange(symbols=24, rate=100)
+def exchange(start_exchange: Callable[..., RunningExchange]) -> RunningExchange:
+    return start_exchange(symbols=24, rate=100)
 
 
 def trades(exchange: RunningExchange, **params: Any) -> Any:
@@ -103,7 +104,7 @@ def test_the_last_of_many_contracts_trades_every_few_minutes(start_exchange: Cal
     exchange = start_exchange(symbols=60, rate=100)
     quiet = exchange.get("/fapi/v1/exchangeInfo")["symbols"][-1]["symbol"]
     rows = trades(exchange, symbol=quiet, limit=20)
-    gaps = [two["T"] - one["T"] for one, two in zip(rows, rows[1:], strict=False)]
+    gaps = [two["T"] - one["T"] for one, two in pairwise(rows)]
     assert has_no_holes([row["a"] for row in rows])
     assert sum(gaps) / len(gaps) > 100_000
     day = exchange.get("/fapi/v1/ticker/24hr", symbol=quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def checked_rows(exchange: RunningExchange, symbol: str, first: int, last: int) 
     """Rows from id to id, with ids and trade ids that never go back."""
     rows = rows_by_id(exchange, symbol, first, last - first + 1)
     assert has_no_holes([row["a"] for row in rows])
-    assert all(one["l"] < two["f"] and one["T"] <= two["T"] for one, two in zip(rows, rows[1:], strict=False))
+    assert all(one["l"] < two["f"] and one["T"] <= two["T"] for one, two in pairwise(rows))
     return rows
 
 
@@ -56,7 +57,7 @@ def test_after_a_graceful_stop_the_next_process_goes_on_with_the_next_id(start_e
     rows = checked_rows(second, "BTCUSDT", before[0]["a"], after[-1]["a"])
     assert rows[: len(before)] == before
     assert rows[-len(after) :] == after
-    halts = [two["T"] - one["T"] for one, two in zip(rows, rows[1:], strict=False)]
+    halts = [two["T"] - one["T"] for one, two in pairwise(rows)]
     assert max(halts) > 200, "no trade happened while no process ran"
     assert newest >= before[-1]["a"]
 
@@ -72,7 +73,7 @@ def test_after_a_crash_the_market_had_simply_gone_on(start_exchange: Start, tmp_
     assert rows[: len(before)] == before
     assert rows[-len(after) :] == after
     assert after[0]["a"] > before[-1]["a"] + 50, "trades happened while the process was away"
-    halts = [two["T"] - one["T"] for one, two in zip(rows, rows[1:], strict=False)]
+    halts = [two["T"] - one["T"] for one, two in pairwise(rows)]
     assert max(halts) < 1000
 
 

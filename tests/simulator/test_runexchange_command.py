@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.fixtures_exchange import ROOT, RunningExchange
+from tests.simulator.archive_writing import rows_from, write_archive
 from tests.simulator.stream_client import StreamClient
 
 Start = Callable[..., RunningExchange]
@@ -104,7 +105,5 @@ def test_a_damaged_state_is_said_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_spot_archive_is_refused(tmp_path: Path) -> None:
-    from tests.simulator.archive_writing import rows_from, write_archive
-
     write_archive(tmp_path, "BTCUSDT", "2024-01-01", rows_from(1, 1_704_067_200_000_000, 3))
     assert "not milliseconds" in refused("--archive-dir", str(tmp_path))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from urllib.parse import quote
 
 import pytest
@@ -14,8 +15,8 @@ FIELDS = ["e", "E", "a", "s", "p", "q", "nq", "f", "l", "T", "m", "st"]
 
 
 @pytest.fixture
-def exchange(start_exchange: Callable[..., RunningExchange]) -> Iterator[RunningExchange]:
-    yield start_exchange(symbols=24, rate=600, seed=3)
+def exchange(start_exchange: Callable[..., RunningExchange]) -> RunningExchange:
+    return start_exchange(symbols=24, rate=600, seed=3)
 
 
 def test_the_combined_address_wraps_each_trade_with_its_stream(exchange: RunningExchange) -> None:
@@ -40,9 +41,9 @@ def test_ids_follow_each_other_and_event_times_never_go_back(exchange: RunningEx
         client.read_until(lambda: len(client.trades) > 2000, "trades")
         trades = client.trades
         assert has_no_holes([trade["a"] for trade in trades])
-        assert all(one["E"] <= two["E"] and one["l"] < two["f"] for one, two in zip(trades, trades[1:], strict=False))
+        assert all(one["E"] <= two["E"] and one["l"] < two["f"] for one, two in pairwise(trades))
         delays = sorted(trade["E"] - trade["T"] for trade in trades)
-        assert 2 <= delays[0]
+        assert delays[0] >= 2
         assert delays[-1] <= 160
         assert 145 <= delays[len(delays) // 2] <= 158
 

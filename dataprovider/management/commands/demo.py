@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -31,7 +33,7 @@ SETTLE_SECONDS = 45.0
 class Command(BaseCommand):
     help = (
         "Start Postgres, Valkey, ClickHouse, a simulated exchange, the collectors and the web in one terminal. "
-        "Data stays in <DATAPROVIDER_HOME>/demo, apart from real data. Ctrl-C stops everything."
+        "Data stays in <DATAPROVIDER_HOME>/demo (a replay: /replay-…), apart from real data. Ctrl-C stops everything."
     )
     requires_system_checks = []
 
@@ -56,7 +58,7 @@ class Command(BaseCommand):
         # Made-up trades never go where real ones may be: a demo has services and a folder of its own.
         external = {name for names in SERVICE_VARIABLES.values() for name in names}
         environ = {key: value for key, value in named_environment().items() if key not in external}
-        home = config.dataprovider_home / "demo"
+        home = config.dataprovider_home / _folder(options)
         farm = Farm(
             home,
             home / "logs",
@@ -162,6 +164,14 @@ class Command(BaseCommand):
     def _complain(self, line: str) -> None:
         self.stderr.write(line)
         self.stderr.flush()
+
+
+def _folder(options: dict[str, Any]) -> str:
+    """Each replayed set of archives has a folder of its own: its ids have nothing to do with the made-up market's."""
+    if not options["archive_dir"]:
+        return "demo"
+    names = sorted(path.name for path in Path(options["archive_dir"]).rglob("*.zip"))
+    return f"replay-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:8]}"
 
 
 def _exchange_arguments(farm: Farm, options: dict[str, Any]) -> list[str]:
