@@ -39,7 +39,7 @@ class Weights:
             return found.used
         found.refused += 1
         if found.refused > self._limits.refusals_before_ban:
-            length_s = min(self._limits.first_ban_s, self._limits.longest_ban_s)
+            length_s = min(self._limits.first_ban_s * 4**found.bans, self._limits.longest_ban_s)
             found.bans += 1
             found.refused = 0
             found.banned_until_ms = now + length_s * 1000

@@ -53,7 +53,7 @@ def per_second(work: Callable[[], object]) -> float:
 
 def plain(payloads: list[bytes]) -> list[tuple[object, ...]]:
     """The plain way: one json.loads and two Decimals a frame."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for payload in payloads:
         data = json.loads(payload)["data"]
         rows.append((data["s"], data["a"], Decimal(data["p"]), Decimal(data["q"]), data["f"], data["l"], data["T"]))

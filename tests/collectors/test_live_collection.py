@@ -103,7 +103,7 @@ def test_live_minutes_are_published_and_equal_the_stored_trades(
     exchange = start_exchange(symbols=3, rate=300, paused=True)
     collectors = start_collectors(exchange, workers=1)
     redis = Redis.from_url(settings.CONFIG.redis_url)
-    pubsub = redis.pubsub(ignore_subscribe_messages=True)
+    pubsub = PubSub(redis.connection_pool, ignore_subscribe_messages=True)
     pubsub.psubscribe("dataprovider:minutes:*")
     collectors.wait_until_subscribed()
     exchange.post("/simulator/start")
