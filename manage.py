@@ -16,6 +16,10 @@ def main() -> int:
 
     try:
         execute_from_command_line(sys.argv)
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as in `manage.py gaps | head`.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the interpreter closes it
+        return 1
     except Exception as error:
         sentence = one_sentence(error)
         if sentence is None or os.environ.get("DATAPROVIDER_TRACEBACK"):

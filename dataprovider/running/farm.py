@@ -137,6 +137,14 @@ class Farm:
         except RedisError:
             return []
 
+    def wanted_symbols(self) -> int:
+        """How many symbols the supervisor has told its workers to collect; 0 while that is not known."""
+        assert self._redis is not None
+        try:
+            return sum(host.symbols for host in read_hosts(self._redis))
+        except RedisError:
+            return 0
+
     def snapshot(self, *, sent: int | None = None, left_seconds: float | None = None) -> Snapshot:
         """The system at this moment, for the view; what is away is left open."""
         assert self._redis is not None

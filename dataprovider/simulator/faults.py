@@ -213,7 +213,7 @@ class Faults:
         out: list[bytes] = []
         for frame in frames:
             held = connection.held.pop(contract, None)
-            if held is None and False:
+            if held is None and self._draw.random() < reorder:
                 connection.held[contract] = frame
                 continue
             out.append(frame)

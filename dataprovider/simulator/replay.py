@@ -124,8 +124,7 @@ def read_tapes(files: Sequence[ArchiveFile], folder: Path) -> dict[str, Trades]:
     for number, (symbol, group) in enumerate(groupby(files, key=lambda file: file.symbol)):
         pieces = [piece for file in group for piece in read_rows(file)]
         rows = np.concatenate(pieces) if pieces else np.empty((0, 7), dtype=np.int64)
-        rows = np.unique(rows, axis=0) if len(rows) else rows
-        rows = rows[np.lexsort((rows[:, 3], rows[:, 0]))]
+        rows = _sorted_once(rows)
         event = np.maximum.accumulate(rows[:, 5] + DELAY_MS) if len(rows) else rows[:, 5]
         columns = np.ascontiguousarray(np.column_stack((rows, event)).T)
         path = folder / f"tape-{number}.npy"
@@ -134,6 +133,16 @@ def read_tapes(files: Sequence[ArchiveFile], folder: Path) -> dict[str, Trades]:
     if not any(len(tape) for tape in tapes.values()):
         raise SimulatorError("--archive-dir: the archives hold no trades.")
     return tapes
+
+
+def _sorted_once(rows: Int64s) -> Int64s:
+    """By id, then first trade id; a row that is there twice only once."""
+    number, price, quantity, first, last, time, maker = rows.T
+    rows = rows[np.lexsort((maker, time, last, quantity, price, first, number))]
+    again = np.zeros(len(rows), dtype=np.bool_)
+    again[1:] = (rows[1:] == rows[:-1]).all(axis=1)
+    found: Int64s = rows[~again]
+    return found
 
 
 def replayed_contracts(tapes: dict[str, Trades], listed: ContractList | None, weight_limit: int) -> ContractList:

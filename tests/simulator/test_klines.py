@@ -123,10 +123,11 @@ def test_a_closed_minute_is_sent_as_closed_and_equals_rest(start_exchange: Start
 def test_folds_too_large_for_64_bits_are_exact() -> None:
     count = 1000
     ids = np.arange(count, dtype=np.int64)
-    price = np.full(count, 99_999_999_00000001, dtype=np.int64)
-    quantity = np.full(count, 999_999_00000003, dtype=np.int64)
+    price = 99_999_999_00000001 + ids
+    quantity = 999_999_00000003 + 2 * ids
     trades = Trades(ids, price, quantity, None, ids, ids, ids, ids, np.zeros(count, dtype=np.bool_))
-    assert fold([trades], "1m")[0].quote == 99_999_999_00000001 * 999_999_00000003 * count
+    expected = sum(one * other for one, other in zip(price.tolist(), quantity.tolist(), strict=True))
+    assert fold([trades], "1m")[0].quote == expected > 2**63
 
 
 def test_weeks_begin_on_monday_and_months_on_the_first() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from dataprovider.simulator.activity import MARKET_EPOCH_MS, CountCurve, rates
 from dataprovider.simulator.blocks import BlockCache, ContractMarket
 from dataprovider.simulator.made_up import DAY_MS, MadeUpMarket
 from dataprovider.simulator.made_up_symbols import made_up_contracts
+from dataprovider.simulator.segments import SegmentStore
 from dataprovider.simulator.trades import joined
 
 NOW = 1_795_340_000_000
@@ -137,3 +139,16 @@ def test_halts_leave_no_trade_and_no_hole() -> None:
     ids = np.concatenate([run.frames.trades.id[run.start : run.end] for run in btc])
     assert np.all(np.diff(ids) == 1), "what is handed out is every trade once, over all halts"
     assert ids[-1] == market.ids("BTCUSDT", now[0] // 5 * 5 - 1)[1] - 1
+
+
+def test_after_a_crash_only_new_trades_are_sent(tmp_path: Path) -> None:
+    now = [NOW]
+    first = MadeUpMarket(CONTRACTS[:4], seed=1, rate=400, clock=lambda: now[0], store=SegmentStore(tmp_path))
+    sent = [run.frames.trades.id[run.end - 1] for run in first.due(NOW + 5_000) if run.contract == 0]
+    now[0] += 60_000
+    second = MadeUpMarket(CONTRACTS[:4], seed=1, rate=400, clock=lambda: now[0], store=SegmentStore(tmp_path))
+    runs = [run for run in second.due(now[0] + 2_000) if run.contract == 0]
+    assert min(run.frames.trades.event[run.start] for run in runs) > now[0]
+    begin = int(runs[0].frames.trades.id[runs[0].start])
+    assert begin > sent[-1] + 1000
+    assert begin == second.ids("BTCUSDT", now[0])[1], "the next after those REST shows at the restart"

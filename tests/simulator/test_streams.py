@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from itertools import pairwise
 from urllib.parse import quote
 
@@ -42,6 +43,7 @@ def test_ids_follow_each_other_and_event_times_never_go_back(exchange: RunningEx
         trades = client.trades
         assert has_no_holes([trade["a"] for trade in trades])
         assert all(one["E"] <= two["E"] and one["l"] < two["f"] for one, two in pairwise(trades))
+        assert any(Decimal(trade["nq"]) < Decimal(trade["q"]) for trade in trades), "some fills are RPI orders"
         delays = sorted(trade["E"] - trade["T"] for trade in trades)
         assert delays[0] >= 2
         assert delays[-1] <= 160

@@ -134,10 +134,8 @@ class Command(BaseCommand):
     def _until_subscribed(self, farm: Farm, exchange: Exchange, view: View) -> None:
         deadline = time.monotonic() + SUBSCRIBE_SECONDS
         while time.monotonic() < deadline:
-            statuses = farm.statuses()
-            wanted = sum(status.symbols for status in statuses)
-            shards = sum(len(status.shards) for status in statuses)
-            if shards == 16 and wanted and sum(status.subscribed for status in statuses) == wanted:
+            subscribed = sum(status.subscribed for status in farm.statuses())
+            if subscribed and subscribed == farm.wanted_symbols():
                 return
             self._look(farm, exchange, view)
         view.event("Not every symbol is subscribed yet; the market opens all the same.")
