@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import socket
 from datetime import timedelta
+from pathlib import Path
 
+import psutil
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -22,8 +24,12 @@ FORGET_SECONDS = 600
 
 
 def owner_name() -> str:
-    """A name for this process that no other process has or had on this host within a boot."""
-    return f"{socket.gethostname()}:{os.getpid()}:{int.from_bytes(os.urandom(3)):06x}"
+    """A name for this process that no other one has or had: host, process id, where that id is valid, and chance."""
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        namespace = 0
+    return f"{socket.gethostname()}:{os.getpid()}:{namespace}-{int.from_bytes(os.urandom(3)):06x}"
 
 
 class Leases:
@@ -32,11 +38,18 @@ class Leases:
     def __init__(self, owner: str, *, seconds: int = LEASE_SECONDS) -> None:
         self.owner = owner
         self._ttl = timedelta(seconds=seconds)
+        self._workers = 0
 
     def join(self, workers: int) -> None:
         """Appear among the hosts, and make the table's rows if this is the first start ever."""
+        self._workers = workers
         ShardLease.objects.bulk_create([ShardLease(shard=shard) for shard in range(SHARD_COUNT)], ignore_conflicts=True)
-        hostname, pid, _ = self.owner.rsplit(":", 2)
+        hostname, pid, namespace = self.owner.rsplit("-", 1)[0].rsplit(":", 2)
+        for host in CollectorHost.objects.filter(hostname=hostname, owner__contains=f":{namespace}-"):
+            # Killed and started again: there is nobody whose lease would have to run out first.
+            if not psutil.pid_exists(host.pid):
+                ShardLease.objects.filter(owner=host.owner).update(owner="", worker=None, pid=None, expires_at=None)
+                host.delete()
         CollectorHost.objects.update_or_create(
             owner=self.owner,
             defaults={
@@ -50,7 +63,8 @@ class Leases:
 
     def renew(self) -> dict[int, int]:
         """Say that this host lives and keep what it has; shard -> epoch of what is still its own."""
-        CollectorHost.objects.filter(owner=self.owner).update(heartbeat_at=Now())
+        if not CollectorHost.objects.filter(owner=self.owner).update(heartbeat_at=Now()):
+            self.join(self._workers)
         CollectorHost.objects.filter(heartbeat_at__lt=Now() - timedelta(seconds=FORGET_SECONDS)).delete()
         mine = ShardLease.objects.filter(owner=self.owner)
         mine.update(heartbeat_at=Now(), expires_at=Now() + self._ttl)

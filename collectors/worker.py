@@ -264,4 +264,7 @@ def main(settings: WorkerSettings, link: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     # Ctrl-C reaches the whole group; the supervisor decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise SystemExit(0 if worker.run() else 1)
+    kept = worker.run()
+    logging.shutdown()
+    # Threads that wait for a service that hangs would hold up an ordinary exit.
+    os._exit(0 if kept else 1)

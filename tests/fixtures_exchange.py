@@ -22,14 +22,17 @@ STOPPED_WITHIN_S = 20.0
 class RunningExchange:
     """A `manage.py runexchange` that listens. `url` is http://…, `stream_url` ws://… of the combined streams."""
 
-    def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "runexchange", *arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(self, log: Path, *arguments: str) -> None:
+        self._log = log
+        # stderr is a file, not a pipe: nobody reads it while the exchange runs.
+        with log.open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "runexchange", *arguments],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         self.pid = self.process.pid
         self.ready = self._wait_until_ready()
         self.port: int = self.ready["port"]
@@ -74,6 +77,11 @@ class RunningExchange:
         found: dict[str, dict[str, int]] = self.get("/simulator/sent")
         return found
 
+    @property
+    def errors(self) -> str:
+        """What it wrote to stderr so far."""
+        return self._log.read_text()
+
     def stop(self) -> int:
         """Stop gracefully; the exit code."""
         return self._end(signal.SIGTERM)
@@ -102,14 +110,14 @@ class RunningExchange:
         line = self.process.stdout.readline() if readable else ""
         if not line:
             self.process.kill()
-            _, errors = self.process.communicate()
-            raise AssertionError(f"the exchange did not start: {errors}")
+            self.process.communicate()
+            raise AssertionError(f"the exchange did not start: {self.errors}")
         found: dict[str, Any] = json.loads(line)
         return found
 
 
 @pytest.fixture
-def start_exchange() -> Iterator[Callable[..., RunningExchange]]:
+def start_exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningExchange]]:
     """Start exchanges by option: start_exchange(symbols=5, paused=True). They are stopped after the test."""
     started: list[RunningExchange] = []
 
@@ -121,10 +129,13 @@ def start_exchange() -> Iterator[Callable[..., RunningExchange]]:
                 arguments.append(option)
             elif value is not False and value is not None:
                 arguments += [option, str(value)]
-        exchange = RunningExchange(*arguments)
+        log = tmp_path_factory.mktemp("exchange") / "stderr.txt"
+        exchange = RunningExchange(log, *arguments)
         started.append(exchange)
         return exchange
 
     yield start
     for exchange in started:
         exchange.stop()
+    for exchange in started:
+        assert "Traceback" not in exchange.errors, exchange.errors

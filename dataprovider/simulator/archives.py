@@ -53,9 +53,12 @@ class Archives:
             or self._fault(item, "missing", "late")
         ):
             return web.Response(status=404, text=NO_SUCH_KEY, content_type="application/xml")
-        async with self._making:
-            path = await asyncio.to_thread(self._file, item)
-            checksum = await asyncio.to_thread(self._checksum, item, path) if name.endswith(CHECKSUM) else None
+        try:
+            async with self._making:
+                path = await asyncio.to_thread(self._file, item)
+                checksum = await asyncio.to_thread(self._checksum, item, path) if name.endswith(CHECKSUM) else None
+        except OSError as error:
+            return web.Response(status=503, text=f"{item.name} cannot be made here: {error.strerror}.")
         headers = {
             "ETag": f'"{self._etag(item)}"',
             "Last-Modified": formatdate(self._modified_ms(item) / 1000, usegmt=True),

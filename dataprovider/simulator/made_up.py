@@ -12,6 +12,8 @@ from dataprovider.simulator.symbols import Contract
 from dataprovider.simulator.trades import Trades, joined
 
 DAY_MS = 86_400_000
+#: After a longer pause (a machine that slept) the trades of the meantime are not sent any more: nobody listened.
+FORGIVEN_MS = 60_000
 
 
 class MadeUpMarket:
@@ -39,7 +41,12 @@ class MadeUpMarket:
         self._known = {contract.symbol for contract in contracts}
         #: Feeds still to be emptied, with the time they end (None: running).
         self._feeds: list[tuple[Feed, int | None]] = []
+        #: When trades were last asked for.
+        self._asked_ms: int | None = None
         self._segments = store.load() if store else []
+        for segment in self._segments:
+            if segment.parameters.fingerprint == self._parameters.fingerprint:
+                segment.parameters = self._parameters
         self._resume(history_days, paused=paused)
 
     @property
@@ -69,6 +76,10 @@ class MadeUpMarket:
         return last.end_ms
 
     def due(self, until_ms: int) -> list[Run]:
+        if self._asked_ms is not None and until_ms - self._asked_ms > FORGIVEN_MS and self.running:
+            self._feeds = [(feed, end) for feed, end in self._feeds if end is not None]
+            self._feed(self._segments[-1], until_ms)
+        self._asked_ms = until_ms
         runs: list[Run] = []
         for feed, end in self._feeds:
             runs += feed.due(until_ms if end is None else min(until_ms, end))

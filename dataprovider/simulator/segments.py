@@ -21,6 +21,8 @@ from dataprovider.simulator.symbols import Contract, fingerprint
 from dataprovider.simulator.trades import Trades
 
 STATE_FILE = "segments.json"
+#: Older segments than the last so many are forgotten.
+MOST_SEGMENTS = 500
 
 
 class Parameters:
@@ -167,6 +169,7 @@ class SegmentStore:
             ) from None
 
     def save(self, segments: Sequence[Segment]) -> None:
+        segments = segments[-MOST_SEGMENTS:]
         runs = list({segment.parameters.fingerprint: segment.parameters for segment in segments}.values())
         place = {run.fingerprint: number for number, run in enumerate(runs)}
         body = {

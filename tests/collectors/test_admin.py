@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def _rows() -> None:
     sync_symbols([entry("BTCUSDT"), entry("ETHUSDT"), entry("币安人生USDT")])
     open_gaps([GapFound("ETHUSDT", 10, 19, "reconnect")])
-    leases = Leases("host:1:abc")
+    leases = Leases("host:1:7-abc")
     leases.join(workers=2)
     leases.acquire(16)
 
@@ -42,7 +42,7 @@ def test_the_selected_symbols_are_switched_off_and_on(admin_client: Client) -> N
     ("model", "shown"),
     [
         ("symbol", "币安人生USDT"),
-        ("shardlease", "host:1:abc"),
+        ("shardlease", "host:1:7-abc"),
         ("collectorhost", "host"),
         ("gap", "a connection was lost"),
     ],

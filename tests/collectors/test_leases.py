@@ -13,8 +13,8 @@ from collectors.models import CollectorHost, ShardLease
 pytestmark = pytest.mark.django_db
 
 
-def host(name: str) -> Leases:
-    leases = Leases(f"{name}:1:abc")
+def host(name: str, pid: int = 1) -> Leases:
+    leases = Leases(f"{name}:{pid}:7-abc")
     leases.join(workers=2)
     return leases
 
@@ -76,6 +76,17 @@ def test_an_epoch_is_raised_above_what_clickhouse_knows() -> None:
     one.acquire(16)
     assert one.raise_epochs({5: 41}) == {5: 42}
     assert one.renew()[5] == 42
+
+
+def test_what_a_killed_process_of_the_same_host_held_is_free_at_once() -> None:
+    # No process can have this id: it is above the kernel's limit.
+    host("one", pid=2**22 + 1).acquire(16)
+    assert len(host("one", pid=1).acquire(16)) == 16
+
+
+def test_what_another_host_holds_is_left_alone() -> None:
+    host("other", pid=2**22 + 1).acquire(16)
+    assert host("one", pid=1).acquire(16) == {}
 
 
 def test_leaving_gives_everything_back_at_once() -> None:

@@ -124,6 +124,41 @@ def test_postgres_away_does_not_stop_collection(
     assert gap_ids() == {}
 
 
+def test_sigterm_drains_in_time_while_postgres_hangs(
+    start_exchange: StartExchange,
+    start_collectors: StartCollectors,
+    clickhouse: ClickHouse,
+    service_stack: ServiceStack,
+) -> None:
+    exchange = start_exchange(symbols=20, rate=2000)
+    collectors = start_collectors(exchange)
+    wait_until(lambda: collectors.total("stored") > 2000, 30, "2,000 stored trades")
+    with paused(service_pid(service_stack, "postgres")):
+        exchange.post("/simulator/stop")
+        assert collectors.stop(seconds=10) == 0
+    assert missing_ids(clickhouse, exchange.sent) == {}
+
+
+def test_a_worker_that_hangs_is_replaced_and_does_no_harm_when_it_wakes_up(
+    start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
+) -> None:
+    exchange = start_exchange(symbols=20, rate=2000)
+    collectors = start_collectors(exchange)
+    wait_until(lambda: collectors.total("stored") > 2000, 30, "2,000 stored trades")
+    victim = collectors.statuses()[0]
+    os.kill(victim.pid, signal.SIGSTOP)
+
+    def replaced() -> bool:
+        return any(each.worker == victim.worker and each.pid != victim.pid for each in collectors.statuses())
+
+    wait_until(replaced, 40, "a new worker in its place")
+    received = collectors.total("received")
+    wait_until(lambda: collectors.total("received") > received + 3000, 20, "collection to go on")
+    exchange.post("/simulator/stop")
+    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == gap_ids() != {}, 30, "gaps that name what is missing")
+    assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
+
+
 def test_valkey_away_does_not_stop_collection(
     start_exchange: StartExchange,
     start_collectors: StartCollectors,

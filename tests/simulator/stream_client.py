@@ -33,7 +33,7 @@ class StreamClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.socket.close(timeout=0)
+        self.socket.shutdown()  # type: ignore[no-untyped-call]
 
     def send(self, body: object) -> None:
         self.socket.send(body if isinstance(body, str) else orjson.dumps(body).decode())

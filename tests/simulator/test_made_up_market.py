@@ -152,3 +152,13 @@ def test_after_a_crash_only_new_trades_are_sent(tmp_path: Path) -> None:
     begin = int(runs[0].frames.trades.id[runs[0].start])
     assert begin > sent[-1] + 1000
     assert begin == second.ids("BTCUSDT", now[0])[1], "the next after those REST shows at the restart"
+
+
+def test_after_a_long_sleep_of_the_machine_the_market_goes_on_from_now() -> None:
+    market = MadeUpMarket(CONTRACTS[:4], seed=1, rate=400, clock=lambda: NOW)
+    market.due(NOW + 1_000)
+    later = NOW + 3_600_000
+    assert all(run.frames.trades.event[run.start] > later - 5 for run in market.due(later))
+    runs = market.due(later + 2_000)
+    assert sum(run.end - run.start for run in runs) == pytest.approx(800, rel=0.8)
+    assert min(run.frames.trades.event[run.start] for run in runs) > later - 5

@@ -50,7 +50,8 @@ def test_a_burst_of_15_messages_passes_and_40_do_not(start_exchange: Start) -> N
 def test_connection_attempts_of_one_address_are_limited(start_exchange: Start) -> None:
     exchange = start_exchange(symbols=3, connection_attempts=5)
     for _ in range(5):
-        StreamClient(exchange.stream_url).socket.close()
+        with StreamClient(exchange.stream_url):
+            pass
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         StreamClient(exchange.stream_url)
     assert refused.value.status_code == 429

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import sys
 from argparse import ArgumentParser
@@ -13,6 +15,7 @@ from django.db import connection
 from redis import Redis
 
 from collectors.binance.rest import exchange_info
+from collectors.books import Books
 from collectors.directory import sync_symbols, wanted_symbols
 from collectors.leases import Leases, owner_name
 from collectors.messages import WorkerSettings
@@ -31,18 +34,23 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG
         count = options["workers"] or config.collector_workers
-        connection.ensure_connection()
         leases = Leases(owner_name())
+        leases.join(count)
+        connection.close()
         supervisor = Supervisor(
-            leases,
+            leases.owner,
+            Books(leases, lambda: wanted_symbols(config.load_only_tickers)),
             [worker_settings(config, leases.owner, number, count) for number in range(count)],
-            lambda: wanted_symbols(config.load_only_tickers),
             lambda: _sync(config),
             Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stop())
-        sys.exit(supervisor.run())
+        status = supervisor.run()
+        logging.shutdown()
+        sys.stdout.flush()
+        # Threads that wait for a service that hangs would hold up an ordinary exit.
+        os._exit(status)
 
 
 def worker_settings(config: Config, owner: str, number: int, count: int) -> WorkerSettings:

@@ -1,0 +1,72 @@
+"""What a supervisor has to say to Postgres and to ask of it, once a second, all in one place.
+
+It runs in a thread of its own, so that a Postgres that hangs does not hang the supervisor; nothing is shared with that
+thread but the two messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import close_old_connections, connection
+
+from collectors.gaps import count_open_gaps, open_gaps
+from collectors.leases import Leases
+from collectors.messages import GapFound
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What happened since the last one."""
+
+    #: Shard -> an epoch that is used already: its next one has to be higher.
+    used_epochs: dict[int, int] = field(default_factory=dict)
+    #: Shards that nobody here writes any more and that another host may have.
+    release: list[int] = field(default_factory=list)
+    gaps: list[GapFound] = field(default_factory=list)
+    #: Worker -> its process id and the shards it was told to own.
+    placed: dict[int, tuple[int, list[int]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How things stand."""
+
+    #: Shard -> epoch, for every shard this host owns.
+    epochs: dict[int, int]
+    #: How many shards are this host's fair part.
+    share: int
+    #: Shard -> the symbols to collect.
+    symbols: dict[int, frozenset[str]]
+    open_gaps: int
+
+
+class Books:
+    """The supervisor's side of Postgres. Every method raises django.db.Error while Postgres is away."""
+
+    def __init__(self, leases: Leases, wanted_symbols: Callable[[], dict[int, frozenset[str]]]) -> None:
+        self._leases = leases
+        self._wanted_symbols = wanted_symbols
+
+    def update(self, request: Request) -> Answer:
+        """Write down, renew, and read; the same request may be given again after a failure."""
+        close_old_connections()
+        self._leases.release(request.release)
+        epochs = self._leases.renew()
+        share = self._leases.share()
+        epochs.update(self._leases.acquire(share - len(epochs)))
+        too_low = {
+            shard: used for shard, used in request.used_epochs.items() if shard in epochs and used >= epochs[shard]
+        }
+        epochs.update(self._leases.raise_epochs(too_low))
+        for worker, (pid, shards) in request.placed.items():
+            self._leases.placed(worker, pid, shards)
+        open_gaps(request.gaps)
+        return Answer(epochs, share, self._wanted_symbols(), count_open_gaps())
+
+    def close(self, gaps: list[GapFound]) -> None:
+        """Write down the last gaps and give every shard back."""
+        open_gaps(gaps)
+        self._leases.leave()
+        connection.close()
