@@ -13,17 +13,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from multiprocessing.connection import wait
 
 from django.db import Error as DatabaseError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from collectors import worker as worker_module
-from collectors.backoff import Backoff
 from collectors.books import Answer, Books, Request
 from collectors.messages import Assignment, GapFound, Report, ShardAssignment, Stop, WorkerSettings
+from collectors.workerprocess import WorkerProcess
 from dataprovider.heartbeat import HostStatus, forget, write_host
 
 logger = logging.getLogger(__name__)
@@ -39,62 +37,6 @@ SYNC_SECONDS = 300.0
 STALLED_SECONDS = 15.0
 #: How long the last words to Postgres may take at a stop (seconds).
 CLOSE_SECONDS = 2.0
-#: A worker that lived this long (seconds) begins its restart delays anew.
-LONG_LIFE = 60.0
-
-
-class WorkerProcess:
-    """One worker: its process, its pipe, and what it said last. A dead process is started again."""
-
-    def __init__(self, settings: WorkerSettings) -> None:
-        self.settings = settings
-        self.number = settings.worker
-        self.link: Connection | None = None
-        self.process: Any = None
-        self.held: dict[int, int] = {}
-        self.low_epochs: dict[int, int] = {}
-        self.told: Assignment | None = None
-        self.heard = 0.0
-        self.backoff = Backoff(first=0.2, most=30.0)
-        self.start_at = 0.0
-        self.started = 0.0
-
-    @property
-    def alive(self) -> bool:
-        """Whether its process runs."""
-        return self.process is not None and self.process.is_alive()
-
-    def start(self, context: Any, now: float) -> None:
-        """Fork the process."""
-        self.link, child = context.Pipe()
-        self.process = context.Process(
-            target=worker_module.main, args=(self.settings, child), name=f"worker-{self.number}", daemon=False
-        )
-        self.process.start()
-        child.close()
-        self.held, self.told, self.started, self.heard = {}, None, now, now
-
-    def tell(self, order: Assignment | Stop) -> None:
-        """Send an order; a worker that is gone is noticed elsewhere."""
-        if self.link is not None:
-            try:
-                self.link.send(order)
-            except OSError:
-                return
-            if isinstance(order, Assignment):
-                self.told = order
-
-    def buried(self, now: float) -> int | None:
-        """Take note of the death of the process; its exit code."""
-        code: int | None = self.process.exitcode
-        self.process.join()
-        if self.link is not None:
-            self.link.close()
-        self.link, self.process, self.told, self.held = None, None, None, {}
-        if now - self.started > LONG_LIFE:
-            self.backoff.reset()
-        self.start_at = now + self.backoff.next_delay()
-        return code
 
 
 class Supervisor:

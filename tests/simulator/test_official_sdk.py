@@ -15,14 +15,6 @@ from tests.fixtures_exchange import RunningExchange
 
 Start = Callable[..., RunningExchange]
 
-# The SDK leaves its own sockets and coroutines behind; that is not ours to fail on.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
-]
-
 
 def rest_of(exchange: RunningExchange) -> Any:
     configuration = ConfigurationRestAPI(base_path=exchange.url, timeout=10_000, retries=0)
