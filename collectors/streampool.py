@@ -177,6 +177,8 @@ class StreamPool:
         for slot in self._slots:
             for line in list(slot.lines()):
                 self._drop(line)
+            if slot.opening is not None:
+                slot.opening.add_done_callback(_close_late)
         self._selector.close()
         self._openers.shutdown(wait=False, cancel_futures=True)
 
@@ -299,3 +301,9 @@ class StreamPool:
             slot.line, slot.successor = slot.successor, None
         else:
             slot.line = None
+
+
+def _close_late(opening: Future[Connection]) -> None:
+    """A connection that came up after its pool was closed."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

@@ -192,6 +192,7 @@ def test_an_acknowledgement_is_no_sign_of_life_and_silence_is_noticed_after_six_
     noticed = None
     for _ in range(3000):
         step(pool, {"BTCUSDT"}, timeout=0.0)
+        wait_for_openers(pool)
         if interrupted and noticed is None:
             noticed = now[0]
         now[0] += 0.1
