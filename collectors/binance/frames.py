@@ -15,8 +15,8 @@ import orjson
 from collectors.trade import Trade
 from dataprovider.decimals import to_count
 
-#: Aggregate ids were 3.5e9 and trade ids 8.2e9 on the busiest contract in October 2026; anything above is absurd.
-MAX_ID = 10**13
+#: Aggregate ids were 3.5e9 and trade ids 8.2e9 on the busiest contract in October 2026; far above that is absurd.
+MAX_ID = 10**15
 #: ms since 1970: from 2017 (before the exchange existed) to the year 5138 (microseconds would be beyond it).
 MIN_TIME, MAX_TIME = 1_483_228_800_000, 10**14
 #: An event is sent 2–160 ms after its trade; a day apart is absurd.
