@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from clickhouse_driver import Client
 from clickhouse_driver import errors as driver
 
 from dataprovider.clickhouse import ClickHouse, ClickHouseUnavailable, StaleEpoch
-from dataprovider.clickhouse.sql import sql
-from dataprovider.clickhouse.trades import INSERT_SETTINGS
+from tests.clickhouse.inserts import begin_insert
 from tests.clickhouse.proxy import proxy_to
 from tests.clickhouse.trades import NEW_YEAR, Row, columns, stored
 from tests.waiting import wait_until
@@ -71,25 +69,6 @@ def test_an_epoch_only_grows(clickhouse: ClickHouse) -> None:
     assert clickhouse.epoch_of(3) == 7
     clickhouse.raise_epoch(3, 2**63)
     assert clickhouse.epoch_of(3) == 2**63
-
-
-def begin_insert(clickhouse: ClickHouse, shard: int, epoch: int) -> Client:
-    """An insert that has passed the fence and whose rows have not come yet."""
-    address = clickhouse.address
-    client = Client(
-        address.host,
-        address.port,
-        address.database,
-        address.username,
-        address.password,
-        settings={"server_side_params": True},
-    )
-    client.establish_connection(INSERT_SETTINGS)
-    params = {"shard": shard, "epoch": epoch}
-    client.connection.send_query(sql("statements", "insert_trades"), query_id=f"{shard}:{epoch}:1", params=params)
-    client.connection.send_external_tables(None)
-    client.receive_sample_block()
-    return client
 
 
 def test_an_insert_under_way_for_an_older_epoch_is_ended_and_stores_nothing(clickhouse: ClickHouse) -> None:

@@ -20,6 +20,7 @@ from dataprovider.clickhouse import (
     StaleEpoch,
     TradeColumns,
 )
+from tests.clickhouse.inserts import begin_insert
 from tests.collectors.trades import trade
 from tests.fixtures_collectors import stored_ids
 from tests.waiting import wait_until
@@ -186,6 +187,13 @@ def test_holes_below_the_frontier_are_found_when_a_shard_is_opened(clickhouse: C
     opening = open_shard(clickhouse, Spool(tmp_path, 10**8), SHARD, 2, ["BTCUSDT"])
     assert opening.frontiers == {"BTCUSDT": 5}
     assert opening.missing == [("BTCUSDT", 3, 3)]
+
+
+def test_an_insert_of_the_former_owner_that_is_still_under_way_is_ended(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    asleep = begin_insert(clickhouse, SHARD, epoch=1)
+    open_shard(clickhouse, Spool(tmp_path, 10**8), SHARD, 2, ["BTCUSDT"])
+    assert clickhouse.kill_inserts(SHARD, 2) == [], "an older insert was still under way after the take-over"
+    asleep.disconnect()
 
 
 def test_an_epoch_that_clickhouse_has_seen_is_too_low(clickhouse: ClickHouse, tmp_path: Path) -> None:
