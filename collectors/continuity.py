@@ -130,6 +130,19 @@ class Continuity:
         self.rejected.append(suspect)
         return self._place(trade, now)
 
+    @property
+    def awaits_verdict(self) -> bool:
+        """Whether there was an interruption after the last trade, and none since."""
+        return self._cause is not None and self._awaited is not None
+
+    def learn(self, newest_id: int, now: float) -> None:
+        """The exchange says how far it is, before a trade did: what lies between is a hole, which a trade that is just
+        arriving may still fill."""
+        if self._cause is not None and self._awaited is not None and newest_id >= self._awaited:
+            self.holes.append(Hole(self._awaited, newest_id, self._cause, self.last_ms, None, since=now))
+            self.tail.extend([-1] * min(newest_id - self._awaited + 1, TAIL))
+            self._awaited = newest_id + 1
+
     def due_holes(self, now: float, grace: float) -> list[Hole]:
         """Holes that nobody filled for `grace` seconds, each once: they are to be reported as gaps."""
         due = [hole for hole in self.holes if not hole.reported and now - hole.since >= grace]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from collectors.batch import Batch, columns_of
@@ -39,6 +39,7 @@ class Tracked:
     since: float
     received: int = 0
     seen_at: float = 0.0
+    interrupted_at: float = 0.0
 
 
 class Ingest:
@@ -70,11 +71,28 @@ class Ingest:
             del self.symbols[symbol]
         return gone
 
-    def interrupted(self, symbols: Iterable[str], cause: Cause) -> None:
+    def interrupted(self, symbols: Iterable[str], cause: Cause, now: float) -> None:
         """The stream of these symbols broke: their next trade gets a verdict."""
         for symbol in symbols:
             if symbol in self.symbols:
+                self.symbols[symbol].interrupted_at = now
                 self.symbols[symbol].continuity.mark_boundary(cause)
+
+    def awaiting_verdict(self, symbols: Iterable[str], silent_since: float) -> dict[str, int]:
+        """Symbol -> highest id here, for those that were interrupted and have been silent since before that time."""
+        waiting = {}
+        for symbol in symbols:
+            tracked = self.symbols[symbol]
+            last_id = tracked.continuity.last_id
+            if last_id is not None and tracked.continuity.awaits_verdict and tracked.interrupted_at <= silent_since:
+                waiting[symbol] = last_id
+        return waiting
+
+    def learn(self, newest_ids: Mapping[str, int], now: float) -> None:
+        """Take in how far the exchange is with symbols that were interrupted."""
+        for symbol, newest_id in newest_ids.items():
+            if symbol in self.symbols:
+                self.symbols[symbol].continuity.learn(newest_id, now)
 
     def add(self, trades: list[Trade], now: float) -> None:
         """Take in trades in the order of their arrival; `now` in seconds of a steady clock."""

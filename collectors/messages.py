@@ -17,6 +17,7 @@ class WorkerSettings:
     worker: int
     store: Address
     redis_url: str
+    rest_url: str
     stream_url: str
     home: Path
     buffer_max_rows: int

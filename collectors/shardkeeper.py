@@ -69,7 +69,7 @@ class ShardKeeper:
         if now >= self._retry_at:
             self._begin_opening()
             self._extend()
-        return self._choose_symbols()
+        return self._choose_symbols(now)
 
     def stop(self) -> None:
         """Begin nothing more."""
@@ -148,7 +148,7 @@ class ShardKeeper:
         if not self._writer.pending(shard):
             self._ingest.close_shard(shard)
 
-    def _choose_symbols(self) -> bool:
+    def _choose_symbols(self, now: float) -> bool:
         held = self.held()
         active = {
             symbol
@@ -159,6 +159,6 @@ class ShardKeeper:
         }
         if active == self.active:
             return False
-        self._ingest.interrupted(active - self.active, Cause.RESTART)
+        self._ingest.interrupted(active - self.active, Cause.RESTART, now)
         self.active = active
         return True

@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 from redis import Redis
@@ -22,6 +23,7 @@ from redis.retry import Retry
 from collectors.batch import Batch
 from collectors.binance.frames import decode
 from collectors.binance.stream import StreamConnection
+from collectors.boundarycheck import PAUSE_SECONDS, SILENT_SECONDS, newest_ids
 from collectors.continuity import Cause
 from collectors.deadletter import DeadLetters
 from collectors.ingest import FLUSH_SECONDS, Ingest
@@ -75,11 +77,14 @@ class Worker:
         self._pool = StreamPool(
             lambda: StreamConnection(settings.stream_url),
             self._clock,
-            lambda symbols: self._ingest.interrupted(symbols, Cause.RECONNECT),
+            lambda symbols: self._ingest.interrupted(symbols, Cause.RECONNECT, self._clock()),
             symbols_per_connection=settings.symbols_per_connection,
             connect_interval=settings.connect_interval,
         )
         self._quiet = QuietWatch()
+        self._checker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="boundary-check")
+        self._check: Future[dict[str, int]] | None = None
+        self._next_check = 0.0
         self._publisher = Publisher(self._redis, self.status)
         self._stopping = threading.Event()
         self._drained = threading.Event()
@@ -190,6 +195,20 @@ class Worker:
                 now=now,
             ):
                 self._pool.resubscribe(symbol)
+        self._check_boundaries(now)
+
+    def _check_boundaries(self, now: float) -> None:
+        """Ask the exchange about symbols that have been silent since an interruption."""
+        if self._check is not None:
+            if self._check.done():
+                self._ingest.learn(self._check.result(), now)
+                self._check = None
+        elif now >= self._next_check:
+            # A symbol must have been subscribed before it is asked: what comes later, the stream tells.
+            waiting = self._ingest.awaiting_verdict(self._keeper.active, now - SILENT_SECONDS)
+            if waiting and self._pool.subscribed == len(self._keeper.active):
+                self._next_check = now + PAUSE_SECONDS
+                self._check = self._checker.submit(newest_ids, self._settings.rest_url, self._store, waiting)
 
     def _take_orders(self) -> None:
         try:

@@ -107,6 +107,24 @@ def test_after_a_reconnect_the_next_trade_gets_a_verdict() -> None:
     assert (continuity.holes[0].cause, continuity.holes[0].before_ms) == (Cause.RECONNECT, trade(2).timestamp)
 
 
+def test_what_the_exchange_says_is_missing_is_a_hole_before_any_trade_shows_it() -> None:
+    continuity = Continuity(100)
+    continuity.learn(103, now=1.0)
+    assert missing(continuity) == [(101, 103)]
+    # A trade that was just arriving fills its part, and the next one continues.
+    assert feed(continuity, trade(103), trade(104), trade(102), trade(102)) == [103, 104, 102]
+    assert missing(continuity) == [(101, 101)]
+
+
+def test_what_the_exchange_says_changes_nothing_without_an_interruption() -> None:
+    continuity = Continuity(None)
+    continuity.learn(900, now=1.0)
+    feed(continuity, trade(1), trade(2))
+    continuity.learn(900, now=1.0)
+    assert missing(continuity) == []
+    assert feed(continuity, trade(3)) == [3]
+
+
 def test_an_absurd_id_is_held_back_and_rejected_when_the_sequence_goes_on() -> None:
     continuity = Continuity(None)
     assert feed(continuity, trade(1), trade(5_000_000_000), trade(2), trade(4), trade(3)) == [1, 2, 4, 3]

@@ -60,6 +60,7 @@ def worker_settings(config: Config, owner: str, number: int, count: int) -> Work
         worker=number,
         store=Address.from_config(config),
         redis_url=config.redis_url,
+        rest_url=config.binance_rest_url,
         stream_url=config.binance_stream_url,
         home=config.dataprovider_home,
         buffer_max_rows=config.buffer_max_rows,
