@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 #: How long a symbol may be silent after an interruption before the exchange is asked (seconds).
 SILENT_SECONDS = 5.0
-#: The pause between two rounds of one worker (seconds), and how many symbols a round asks: at most 40 + 10 · 20 weight.
+#: The pause between two rounds of one worker (seconds), and how many symbols a round asks: at most 40 + 15 · 20 weight.
 PAUSE_SECONDS = 30.0
-SYMBOLS_PER_ROUND = 10
+SYMBOLS_PER_ROUND = 15
 
 
 def newest_ids(base_url: str, store: ClickHouse, last_ids: Mapping[str, int]) -> dict[str, int]:

@@ -160,3 +160,14 @@ def gap_ids() -> dict[str, set[int]]:
     for gap in Gap.objects.filter(status="open").select_related("symbol"):
         found.setdefault(gap.symbol.name, set()).update(range(gap.first_id, gap.last_id + 1))
     return found
+
+
+def sent_gap_ids(exchange: RunningExchange) -> dict[str, set[int]]:
+    """What open gaps name of the ids that were sent: trades that went by while nobody listened were not."""
+    sent, named = exchange.sent, gap_ids()
+    inside = {
+        symbol: {each for each in ids if each <= sent[symbol]["last_id"]}
+        for symbol, ids in named.items()
+        if symbol in sent
+    }
+    return {symbol: ids for symbol, ids in inside.items() if ids}

@@ -13,7 +13,7 @@ from redis.client import PubSub
 from collectors.models import Symbol
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.decimals import to_count
-from tests.fixtures_collectors import RunningCollectors, duplicated_ids, gap_ids, missing_ids, stored_ids
+from tests.fixtures_collectors import RunningCollectors, duplicated_ids, gap_ids, missing_ids, sent_gap_ids, stored_ids
 from tests.fixtures_exchange import RunningExchange
 from tests.waiting import wait_until
 
@@ -66,7 +66,11 @@ def test_sigterm_drains_within_ten_seconds_and_what_was_missed_while_down_is_a_g
     second = start_collectors(exchange)
     wait_until(lambda: second.total("stored") > 3000, 30, "3,000 stored trades")
     exchange.post("/simulator/stop")
-    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == gap_ids() != {}, 20, "gaps that say what is missing")
+    wait_until(
+        lambda: missing_ids(clickhouse, exchange.sent) == sent_gap_ids(exchange) != {},
+        20,
+        "gaps that say what is missing",
+    )
     assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
 
 
@@ -86,7 +90,7 @@ def test_a_symbol_switched_off_stops_and_switched_on_goes_on_while_running(
     wait_until(lambda: len(stored_ids(clickhouse, "BTCUSDT")) > frozen + 200, 20, "BTCUSDT to go on")
     exchange.post("/simulator/stop")
     wait_until(lambda: set(missing_ids(clickhouse, exchange.sent)) <= {"BTCUSDT"}, 20, "the others to be stored")
-    wait_until(lambda: gap_ids() == missing_ids(clickhouse, exchange.sent), 10, "the gap of the pause")
+    wait_until(lambda: sent_gap_ids(exchange) == missing_ids(clickhouse, exchange.sent), 10, "the gap of the pause")
     assert gap_ids().keys() <= {"BTCUSDT"}
 
 

@@ -11,7 +11,7 @@ import psutil
 
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.embedded import ServiceStack
-from tests.fixtures_collectors import RunningCollectors, duplicated_ids, gap_ids, missing_ids
+from tests.fixtures_collectors import RunningCollectors, duplicated_ids, gap_ids, missing_ids, sent_gap_ids
 from tests.fixtures_exchange import RunningExchange
 from tests.waiting import wait_until
 
@@ -57,17 +57,6 @@ def test_a_killed_worker_leaves_gaps_that_say_exactly_which_ids(
     )
     assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
     assert "ended with status -9" in collectors.log.read_text()
-
-
-def sent_gap_ids(exchange: RunningExchange) -> dict[str, set[int]]:
-    """What open gaps name of the ids that were sent: trades that went by while nobody listened were not."""
-    sent, named = exchange.sent, gap_ids()
-    inside = {
-        symbol: {each for each in ids if each <= sent[symbol]["last_id"]}
-        for symbol, ids in named.items()
-        if symbol in sent
-    }
-    return {symbol: ids for symbol, ids in inside.items() if ids}
 
 
 def test_clickhouse_that_hangs_costs_nothing(

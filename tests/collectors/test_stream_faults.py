@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from dataprovider.clickhouse import ClickHouse
-from tests.fixtures_collectors import RunningCollectors, duplicated_ids, gap_ids, missing_ids
+from tests.fixtures_collectors import RunningCollectors, duplicated_ids, gap_ids, missing_ids, sent_gap_ids
 from tests.fixtures_exchange import RunningExchange
 from tests.waiting import wait_until
 
@@ -42,7 +42,7 @@ def test_skipped_ids_become_a_gap_of_exactly_these_ids(
     exchange.fault("skip", symbol="BTCUSDT", count=7)
     wait_until(lambda: {symbol: len(ids) for symbol, ids in gap_ids().items()} == {"BTCUSDT": 7}, 20, "a gap of 7 ids")
     exchange.post("/simulator/stop")
-    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == gap_ids(), 20, "the rest to be stored")
+    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == sent_gap_ids(exchange), 20, "the rest to be stored")
 
 
 def test_frames_that_make_no_sense_are_kept_aside_and_the_rest_goes_on(
@@ -77,7 +77,9 @@ def test_cut_connections_are_opened_anew_and_what_was_missed_is_a_gap(
     received = collectors.total("received")
     wait_until(lambda: collectors.total("received") > received + 5000, 30, "5,000 more frames")
     exchange.post("/simulator/stop")
-    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == gap_ids(), 20, "gaps that say what is missing")
+    wait_until(
+        lambda: missing_ids(clickhouse, exchange.sent) == sent_gap_ids(exchange), 20, "gaps that say what is missing"
+    )
     assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
     boundaries = [each.boundaries for each in collectors.statuses()]
     assert sum(counts.get("gap", 0) + counts.get("contiguous", 0) for counts in boundaries) > 0
@@ -96,7 +98,9 @@ def test_a_half_open_connection_is_replaced(
     received = collectors.total("received")
     wait_until(lambda: collectors.total("received") > received + 2000, 20, "2,000 more frames")
     exchange.post("/simulator/stop")
-    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == gap_ids(), 20, "gaps that say what is missing")
+    wait_until(
+        lambda: missing_ids(clickhouse, exchange.sent) == sent_gap_ids(exchange), 20, "gaps that say what is missing"
+    )
 
 
 def test_a_quiet_market_is_not_mistaken_for_a_stall(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dataprovider.clickhouse import ClickHouse
-from tests.fixtures_collectors import RunningCollectors, duplicated_ids, gap_ids, missing_ids
+from tests.fixtures_collectors import RunningCollectors, duplicated_ids, missing_ids, sent_gap_ids
 from tests.fixtures_exchange import RunningExchange
 from tests.waiting import wait_until
 
@@ -31,5 +31,7 @@ def test_shards_are_shared_and_taken_over(
     received = two.total("received")
     wait_until(lambda: two.total("received") > received + 4000, 20, "collection to go on")
     exchange.post("/simulator/stop")
-    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == gap_ids(), 30, "gaps that say what is missing")
+    wait_until(
+        lambda: missing_ids(clickhouse, exchange.sent) == sent_gap_ids(exchange), 30, "gaps that say what is missing"
+    )
     assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
