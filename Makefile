@@ -20,8 +20,8 @@ up: install ## collect from the real exchange and serve (Ctrl-C stops everything
 demo: install ## the same against a simulated exchange, e.g. make demo ARGS='--symbols 820 --rate 20000 --seconds 60'
 	@exec $(PY) manage.py demo $(ARGS)
 
-test: install-dev ## all tests, on services they start themselves
-	@exec $(PY) -m pytest $(ARGS)
+test: install-dev ## all tests, on services they start themselves (three test processes side by side)
+	@exec $(PY) -m pytest -n 3 --dist loadfile $(ARGS)
 
 lint: install-dev ## style, types and the rule of imports
 	$(VENV)/bin/ruff format --check .

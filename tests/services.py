@@ -34,7 +34,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     stop = _once(stack, home)
     early_config.stash[STOP] = stop
     atexit.register(stop)
-    if not (asked.collectonly or asked.help or asked.version):
+    # With several test processes each has services of its own, and the one that hands out the tests needs none.
+    hands_out = bool(getattr(asked, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
+    if not (asked.collectonly or asked.help or asked.version or hands_out):
         try:
             os.environ.update(stack.start())
         except ServiceProblem as problem:
