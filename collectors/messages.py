@@ -23,8 +23,10 @@ class WorkerSettings:
     buffer_max_rows: int
     spool_max_bytes: int
     symbols_per_connection: int
-    #: Seconds between two connection attempts of this worker, so that all together stay below the exchange's limit.
+    #: This worker may attempt `connect_burst` connections at once, then one every `connect_interval` seconds, so that
+    #: all workers together stay below the exchange's limit.
     connect_interval: float
+    connect_burst: int
     debug: bool = False
 
 

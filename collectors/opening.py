@@ -28,10 +28,13 @@ class EpochTooLow(Exception):
 
 @dataclass(slots=True)
 class Opening:
-    """Where symbols stand: the highest stored id of each (None: nothing stored), and ids missing below it."""
+    """Where symbols stand: the highest stored id of each (None: nothing stored).
+
+    `suspects`: (symbol, first id, last id) of ranges whose count shows that something in them is missing or twice.
+    """
 
     frontiers: dict[str, int | None]
-    missing: list[tuple[str, int, int]] = field(default_factory=list)
+    suspects: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 def open_shard(store: ClickHouse, spool: Spool, shard: int, epoch: int, symbols: Iterable[str]) -> Opening:
@@ -50,7 +53,7 @@ def open_shard(store: ClickHouse, spool: Spool, shard: int, epoch: int, symbols:
 
 
 def read_frontiers(store: ClickHouse, symbols: Iterable[str]) -> Opening:
-    """The highest stored id of each symbol, and the holes in its newest days."""
+    """The highest stored id of each symbol, and whether its newest days are whole, both from a projection."""
     wanted = sorted(symbols)
     opening = Opening(dict.fromkeys(wanted))
     days: dict[str, list[tuple[int, int, int, int]]] = {}
@@ -63,9 +66,17 @@ def read_frontiers(store: ClickHouse, symbols: Iterable[str]) -> Opening:
         # For n distinct ids without a hole both hold; a gap and a duplicate together can only fool the first.
         whole = rows == largest - smallest + 1 and total % 2**64 == rows * (smallest + largest) // 2 % 2**64
         if not whole:
-            for first, last in store.query("missing_ranges", symbol=symbol, first_id=smallest, last_id=largest):
-                opening.missing.append((symbol, first, last))
+            opening.suspects.append((symbol, smallest, largest))
     return opening
+
+
+def find_missing(store: ClickHouse, suspects: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """(symbol, first id, last id) of what is missing in these ranges. It reads rows, so collecting does not wait for it."""
+    return [
+        (symbol, first, last)
+        for symbol, smallest, largest in suspects
+        for first, last in store.query("missing_ranges", symbol=symbol, first_id=smallest, last_id=largest)
+    ]
 
 
 def _replay_spool(store: ClickHouse, spool: Spool, shard: int, epoch: int) -> None:

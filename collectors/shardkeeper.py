@@ -14,12 +14,15 @@ from collectors.backoff import Backoff
 from collectors.continuity import Cause
 from collectors.ingest import Ingest
 from collectors.messages import GapFound, ShardAssignment
-from collectors.opening import EpochTooLow, Opening, open_shard, read_frontiers
+from collectors.opening import EpochTooLow, Opening, find_missing, open_shard, read_frontiers
 from collectors.spool import Spool
 from collectors.writer import Writer
 from dataprovider.clickhouse import ClickHouse, ClickHouseError
 
 logger = logging.getLogger(__name__)
+
+#: A symbol, and the first and the last of its ids.
+Range = tuple[str, int, int]
 
 
 class ShardKeeper:
@@ -38,6 +41,7 @@ class ShardKeeper:
         self._assigned: dict[int, ShardAssignment] = {}
         self._opening: dict[int, tuple[int, Future[Opening]]] = {}
         self._extending: Future[Opening] | None = None
+        self._searching: list[tuple[list[Range], Future[list[Range]]]] = []
         self._stale: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
         self._retry_at = 0.0
         self._backoff = Backoff(first=0.5, most=5.0)
@@ -62,6 +66,7 @@ class ShardKeeper:
         """Do what is due, without waiting; whether `active` changed."""
         self._let_stale_go()
         self._finish_opening(now)
+        self._report_missing()
         for shard, epoch in self.held().items():
             wanted = self._assigned.get(shard)
             if wanted is None or wanted.epoch != epoch:
@@ -137,8 +142,21 @@ class ShardKeeper:
             shard = owned.get(symbol)
             if shard in self._ingest.buffers and symbol not in self._ingest.symbols:
                 self._ingest.track(symbol, shard, frontier, now)
-        for symbol, first_id, last_id in opening.missing:
-            self._found(GapFound(symbol, first_id, last_id, "unclean_stop"))
+        if opening.suspects:
+            self._searching.append((opening.suspects, self._opener.submit(find_missing, self._store, opening.suspects)))
+
+    def _report_missing(self) -> None:
+        """Report what a search found; one that failed is begun again."""
+        for search in [each for each in self._searching if each[1].done()]:
+            self._searching.remove(search)
+            suspects, future = search
+            try:
+                missing = future.result()
+            except ClickHouseError:
+                self._searching.append((suspects, self._opener.submit(find_missing, self._store, suspects)))
+                continue
+            for symbol, first_id, last_id in missing:
+                self._found(GapFound(symbol, first_id, last_id, "unclean_stop"))
 
     def _let_go(self, shard: int) -> None:
         """One step of letting a shard go: store what is left of it, then forget it."""

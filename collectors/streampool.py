@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from collectors.backoff import Backoff
+from collectors.pace import Pace
 
 logger = logging.getLogger(__name__)
 
@@ -88,19 +89,18 @@ class StreamPool:
         interrupted: Callable[[set[str]], None],
         *,
         symbols_per_connection: int,
-        connect_interval: float,
+        pace: Pace,
         lifetime: float = LIFETIME,
     ) -> None:
         """`connect` may block and raises an exception whose text is the reason; `interrupted` gets the symbols whose
-        stream broke. `connect_interval`: seconds between two attempts of this pool."""
+        stream broke. `pace` bounds the attempts of this pool."""
         self._connect = connect
         self._clock = clock
         self._interrupted = interrupted
         self._capacity = symbols_per_connection
-        self._connect_interval = connect_interval
+        self._pace = pace
         self._lifetime = lifetime
         self._slots: list[Slot] = []
-        self._next_connect_at = 0.0
         self._openers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="stream-connect")
         self._selector = selectors.DefaultSelector()
         self.reconnects = 0
@@ -205,8 +205,7 @@ class StreamPool:
             self._drop(slot.line)
 
     def _start_opening(self, slot: Slot, now: float) -> None:
-        if now >= max(slot.next_attempt_at, self._next_connect_at):
-            self._next_connect_at = now + self._connect_interval
+        if now >= slot.next_attempt_at and self._pace.take(now):
             slot.opening = self._openers.submit(self._connect)
 
     def _finish_opening(self, slot: Slot, now: float) -> None:

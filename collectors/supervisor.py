@@ -69,6 +69,7 @@ class Supervisor:
         self._postgres_away = False
         self._bookkeeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
         self._asked: tuple[Request, float, Future[Answer]] | None = None
+        self._last_words: Future[None] | None = None
         self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sync")
         self._sync: Future[object] | None = None
         self._next_sync = 0.0
@@ -77,12 +78,19 @@ class Supervisor:
         """Drain and end; for signal handlers."""
         self._stopping = True
 
+    @property
+    def hangs(self) -> bool:
+        """Whether a thread still waits for Postgres or the exchange, and would hold up an ordinary exit."""
+        return any(future is not None and not future.done() for future in (self._sync, self._last_words))
+
     def run(self) -> int:
         """Collect until told to stop."""
         next_tick = 0.0
         while not self._stopping:
             now = self._clock()
-            self._tend_processes(now)
+            if self._tend_processes(now):
+                # A new worker waits for higher epochs: every second of it is trades that go by.
+                next_tick = now
             self._hear_from_postgres(now)
             if now >= next_tick:
                 next_tick = now + TICK
@@ -93,7 +101,9 @@ class Supervisor:
             self._listen(0.1)
         return self._shut_down()
 
-    def _tend_processes(self, now: float) -> None:
+    def _tend_processes(self, now: float) -> bool:
+        """Replace what died or hangs; whether a worker was started."""
+        started = False
         for worker in self._workers:
             if worker.alive and now - worker.heard > STALLED_SECONDS:
                 logger.error("Worker %d has said nothing for %.0f s and is killed.", worker.number, STALLED_SECONDS)
@@ -112,6 +122,8 @@ class Supervisor:
                 )
             if worker.process is None and now >= worker.start_at:
                 worker.start(self._context, now)
+                started = True
+        return started
 
     def _ask_postgres(self, now: float) -> None:
         if self._asked is not None:
@@ -256,7 +268,8 @@ class Supervisor:
         if self._asked is not None and not self._asked[2].done():
             self._gaps = [*self._asked[0].gaps, *self._gaps]
         try:
-            self._bookkeeper.submit(self._books.close, self._gaps).result(CLOSE_SECONDS)
+            self._last_words = self._bookkeeper.submit(self._books.close, self._gaps)
+            self._last_words.result(CLOSE_SECONDS)
         except (DatabaseError, NotInTime):
             logger.error("Postgres is away: leases run out by themselves, gaps are found again at the next start.")
         try:

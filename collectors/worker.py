@@ -28,6 +28,7 @@ from collectors.continuity import Cause
 from collectors.deadletter import DeadLetters
 from collectors.ingest import FLUSH_SECONDS, Ingest
 from collectors.messages import Assignment, GapFound, Report, Stop, WorkerSettings
+from collectors.pace import Pace
 from collectors.publisher import PUBLISH_INTERVAL, Publisher
 from collectors.quiet import QuietWatch
 from collectors.shardkeeper import ShardKeeper
@@ -79,7 +80,7 @@ class Worker:
             self._clock,
             lambda symbols: self._ingest.interrupted(symbols, Cause.RECONNECT, self._clock()),
             symbols_per_connection=settings.symbols_per_connection,
-            connect_interval=settings.connect_interval,
+            pace=Pace(settings.connect_interval, settings.connect_burst, self._clock()),
         )
         self._quiet = QuietWatch()
         self._checker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="boundary-check")

@@ -10,6 +10,7 @@ import pytest
 
 from collectors.binance.frames import decode
 from collectors.binance.stream import StreamClosed, StreamConnection
+from collectors.pace import Pace
 from collectors.streampool import StreamPool
 from tests.fixtures_exchange import RunningExchange
 from tests.waiting import wait_until
@@ -23,7 +24,7 @@ def pool_of(exchange: RunningExchange, **options: float) -> StreamPool:
         time.monotonic,
         lambda symbols: None,
         symbols_per_connection=int(options.pop("per_connection", 200)),
-        connect_interval=options.pop("connect_interval", 0.0),
+        pace=Pace(0.0, 10, time.monotonic()),
         **options,
     )
 
@@ -112,7 +113,7 @@ class Refused:
 def test_attempts_on_an_exchange_that_refuses_grow_rare() -> None:
     refused = Refused()
     pool = StreamPool(
-        refused.connect, lambda: refused.now, lambda _: None, symbols_per_connection=200, connect_interval=1.0
+        refused.connect, lambda: refused.now, lambda _: None, symbols_per_connection=200, pace=Pace(1.0, 1, 0.0)
     )
     pool.set_symbols({"BTCUSDT"})
     for _ in range(6000):
@@ -136,13 +137,15 @@ def wait_for_openers(pool: StreamPool) -> None:
 def test_many_connections_are_set_up_at_the_pace_allowed() -> None:
     refused = Refused()
     pool = StreamPool(
-        refused.connect, lambda: refused.now, lambda _: None, symbols_per_connection=1, connect_interval=2.0
+        refused.connect, lambda: refused.now, lambda _: None, symbols_per_connection=1, pace=Pace(2.0, 3, 0.0)
     )
     pool.set_symbols({f"S{number}" for number in range(10)})
     for _ in range(100):
         pool.step(0.0)
         refused.now += 0.1
-    assert len(refused.attempts) <= 6
+    # Three at once, then one every two seconds for ten seconds.
+    assert len([each for each in refused.attempts if each == 0.0]) == 3
+    assert 6 <= len(refused.attempts) <= 8
     pool.close()
 
 
@@ -187,7 +190,7 @@ class Silent:
 def test_an_acknowledgement_is_no_sign_of_life_and_silence_is_noticed_after_six_seconds() -> None:
     now = [0.0]
     interrupted: list[set[str]] = []
-    pool = StreamPool(Silent, lambda: now[0], interrupted.append, symbols_per_connection=200, connect_interval=1.0)
+    pool = StreamPool(Silent, lambda: now[0], interrupted.append, symbols_per_connection=200, pace=Pace(1.0, 1, 0.0))
     pool.set_symbols({"BTCUSDT"})
     noticed = None
     for _ in range(3000):

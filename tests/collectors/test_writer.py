@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collectors.batch import Batch, columns_of
-from collectors.opening import EpochTooLow, open_shard
+from collectors.opening import EpochTooLow, find_missing, open_shard
 from collectors.spool import Spool
 from collectors.writer import Writer
 from dataprovider.clickhouse import (
@@ -186,7 +186,7 @@ def test_holes_below_the_frontier_are_found_when_a_shard_is_opened(clickhouse: C
     clickhouse.insert_trades(columns_of([trade(each) for each in ids]), token="one", shard=SHARD, epoch=1, query_id="x")
     opening = open_shard(clickhouse, Spool(tmp_path, 10**8), SHARD, 2, ["BTCUSDT"])
     assert opening.frontiers == {"BTCUSDT": 5}
-    assert opening.missing == [("BTCUSDT", 3, 3)]
+    assert find_missing(clickhouse, opening.suspects) == [("BTCUSDT", 3, 3)]
 
 
 def test_an_insert_of_the_former_owner_that_is_still_under_way_is_ended(clickhouse: ClickHouse, tmp_path: Path) -> None:

@@ -49,8 +49,9 @@ class Command(BaseCommand):
         status = supervisor.run()
         logging.shutdown()
         sys.stdout.flush()
-        # Threads that wait for a service that hangs would hold up an ordinary exit.
-        os._exit(status)
+        if supervisor.hangs:
+            os._exit(status)
+        sys.exit(status)
 
 
 def worker_settings(config: Config, owner: str, number: int, count: int) -> WorkerSettings:
@@ -66,8 +67,9 @@ def worker_settings(config: Config, owner: str, number: int, count: int) -> Work
         buffer_max_rows=config.buffer_max_rows,
         spool_max_bytes=config.spool_max_bytes // count,
         symbols_per_connection=config.stream_symbols_per_connection,
-        # 300 attempts in 5 minutes and IP are allowed: at most one a second, all workers together.
-        connect_interval=float(count),
+        # 300 attempts in 5 minutes and IP are allowed: all workers together make at most 40 at once and 240 more.
+        connect_interval=count / 0.8,
+        connect_burst=max(1, 40 // count),
         debug=config.enable_debug_logging,
     )
 
