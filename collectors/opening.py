@@ -71,7 +71,7 @@ def read_frontiers(store: ClickHouse, symbols: Iterable[str]) -> Opening:
 
 
 def find_missing(store: ClickHouse, suspects: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """(symbol, first id, last id) of what is missing in these ranges. It reads rows, so collecting does not wait for it."""
+    """(symbol, first id, last id) of what is missing in these ranges. Reads rows: collecting does not wait for it."""
     return [
         (symbol, first, last)
         for symbol, smallest, largest in suspects
