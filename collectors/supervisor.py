@@ -73,6 +73,7 @@ class Supervisor:
         self._syncer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sync")
         self._sync: Future[object] | None = None
         self._next_sync = 0.0
+        self._problem = ""
 
     def stop(self) -> None:
         """Drain and end; for signal handlers."""
@@ -171,8 +172,10 @@ class Supervisor:
         elif self._sync is not None and self._sync.done():
             error = self._sync.exception()
             self._sync = None
+            self._problem = ""
             if error is not None:
-                logger.warning("The list of contracts could not be read, trying again in 30 s: %s", error)
+                self._problem = f"The list of contracts could not be read, trying again in 30 s: {error}"
+                logger.warning("%s", self._problem)
                 self._next_sync = now + 30.0
 
     def _say_alive(self) -> None:
@@ -186,6 +189,7 @@ class Supervisor:
             open_gaps=answer.open_gaps,
             postgres_away=self._postgres_away,
             updated_ms=int(time.time() * 1000),
+            problem=self._problem,
         )
         try:
             write_host(self._redis, status)

@@ -66,6 +66,8 @@ class HostStatus:
     open_gaps: int
     postgres_away: bool
     updated_ms: int
+    #: What keeps it from collecting everything, as a sentence; empty when nothing does.
+    problem: str = ""
 
 
 def write_host(redis: Redis, status: HostStatus) -> None:

@@ -150,15 +150,17 @@ class Farm:
         assert self._redis is not None
         assert self._glance is not None
         try:
-            open_gaps = max((host.open_gaps for host in read_hosts(self._redis)), default=None)
+            hosts = read_hosts(self._redis)
         except RedisError:
-            open_gaps = None
+            hosts = []
+        open_gaps = max((host.open_gaps for host in hosts), default=None)
+        problems = [host.problem for host in hosts if host.problem]
         try:
             stored = int(self._glance.query("total_rows")[0][0])
         except ClickHouseError:
             stored = None
         listed = self.exchange.symbols if self.exchange is not None else None
-        return Snapshot(self.statuses(), stored, open_gaps, listed, sent, left_seconds)
+        return Snapshot(self.statuses(), stored, open_gaps, listed, sent, left_seconds, problems)
 
     def stop_collectors(self) -> int | None:
         """Drain and stop the collectors alone; their exit status."""

@@ -28,6 +28,8 @@ class Snapshot:
     expected_symbols: int | None = None
     sent: int | None = None
     left_seconds: float | None = None
+    #: What keeps the system from collecting everything, a sentence each.
+    problems: Sequence[str] = ()
 
 
 @dataclass
@@ -69,7 +71,8 @@ class View:
             self._live.update(self._page(snapshot))
         elif time.monotonic() >= self._next_plain:
             self._next_plain = time.monotonic() + PLAIN_SECONDS
-            self.console.print(_line(snapshot), soft_wrap=True, highlight=False, markup=False)
+            for line in (_line(snapshot), *snapshot.problems):
+                self.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def _page(self, snapshot: Snapshot) -> Group:
         links = Table.grid(padding=(0, 2))
@@ -79,6 +82,7 @@ class View:
             Panel(links, title=self.title, title_align="left", expand=False),
             Text(_line(snapshot)),
             _table(snapshot.workers),
+            *(Text(problem, style="bold yellow") for problem in snapshot.problems),
         ]
         parts.extend(Text(event, style="yellow") for event in self._events)
         return Group(*parts)
