@@ -128,10 +128,10 @@ def test_attempts_on_an_exchange_that_refuses_grow_rare() -> None:
 
 
 def wait_for_openers(pool: StreamPool) -> None:
-    """Let the attempt under way end before the clock is moved."""
-    slot = pool._slots[0]
-    if slot.opening is not None:
-        slot.opening.exception()
+    """Let the attempts under way end before the clock is moved."""
+    for slot in pool._slots:
+        if slot.opening is not None:
+            slot.opening.exception()
 
 
 def test_many_connections_are_set_up_at_the_pace_allowed() -> None:
@@ -142,6 +142,7 @@ def test_many_connections_are_set_up_at_the_pace_allowed() -> None:
     pool.set_symbols({f"S{number}" for number in range(10)})
     for _ in range(100):
         pool.step(0.0)
+        wait_for_openers(pool)
         refused.now += 0.1
     # Three at once, then one every two seconds for ten seconds.
     assert len([each for each in refused.attempts if each == 0.0]) == 3
