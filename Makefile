@@ -41,7 +41,7 @@ chaos: install-dev ## outages and faults against the real parts
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 2; }
-	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot make virtual environments (on Debian: the package python3-venv)."; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "This Python cannot make virtual environments (on Debian: the package python3-venv)."; exit 2; }
 
 $(VENV)/.installed: $(VENV)/bin/python requirements.txt requirements-embedded.txt
 	@echo "Installing into $(VENV) …"

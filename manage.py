@@ -6,6 +6,14 @@ import sys
 
 
 def main() -> int:
+    try:
+        return run()
+    except KeyboardInterrupt:
+        # Before a command could take care of it itself.
+        return 130
+
+
+def run() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataprovider.settings")
     try:
         from django.core.management import execute_from_command_line

@@ -61,7 +61,7 @@ class HealthCheck:
                 clickhouse=total is not None,
                 postgres=bool(postgres),
                 redis=workers is not None,
-                workers=len(workers or ()),
+                workers=sum(1 for each in workers or () if each.symbols),
                 disk_free_percent=disk_free,
             ),
             "uptime_seconds": int(time.monotonic() - self._started),

@@ -105,7 +105,7 @@ class GapCause(models.TextChoices):
 
     STREAM = "stream", "ids skipped inside a connection"
     RECONNECT = "reconnect", "a connection was lost"
-    RESTART = "restart", "the collector was not running"
+    RESTART = "restart", "not collected in between"
     UNCLEAN_STOP = "unclean_stop", "a worker died with trades in memory"
     SPOOL_FULL = "spool_full", "the spool on disk was full"
     REFUSED = "refused", "ClickHouse refused the batch"

@@ -60,7 +60,7 @@ class Supervisor:
         self._clock = clock
         # A fork server is forked from before any thread or connection exists, and stays that way for restarts.
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["collectors.worker"])
+        self._context.set_forkserver_preload(["collectors.forkserver"])
         self._answer = Answer({}, 0, {}, 0)
         self._placed: dict[int, int] = {}
         self._releasing: set[int] = set()
@@ -74,6 +74,9 @@ class Supervisor:
         self._sync: Future[object] | None = None
         self._next_sync = 0.0
         self._problem = ""
+        # Until the exchange's list came back from Postgres, what is wanted is what was wanted last time.
+        self._synced_at: float | None = None
+        self._synced = False
 
     def stop(self) -> None:
         """Drain and end; for signal handlers."""
@@ -152,6 +155,7 @@ class Supervisor:
         if self._postgres_away:
             logger.info("Postgres is back.")
         self._postgres_away = False
+        self._synced = self._synced or (self._synced_at is not None and since >= self._synced_at)
         self._releasing.difference_update(request.release)
         for shard in [shard for shard in self._placed if shard not in self._answer.epochs]:
             del self._placed[shard]
@@ -173,7 +177,9 @@ class Supervisor:
             error = self._sync.exception()
             self._sync = None
             self._problem = ""
-            if error is not None:
+            if error is None:
+                self._synced_at = now if self._synced_at is None else self._synced_at
+            else:
                 self._problem = f"The list of contracts could not be read, trying again in 30 s: {error}"
                 logger.warning("%s", self._problem)
                 self._next_sync = now + 30.0
@@ -189,6 +195,7 @@ class Supervisor:
             open_gaps=answer.open_gaps,
             postgres_away=self._postgres_away,
             updated_ms=int(time.time() * 1000),
+            synced=self._synced,
             problem=self._problem,
         )
         try:

@@ -93,8 +93,9 @@ class Writer:
             try:
                 waiting.path, waiting.batch = self._spool.save(batch), None
             except SpoolFull as full:
-                self._lost(batch, "spool_full", str(full))
-                return
+                if self.rows_in_memory + len(batch) > self._max_rows:
+                    self._lost(batch, "spool_full", str(full))
+                    return
         with self._changed:
             if waiting.batch is not None:
                 self.rows_in_memory += waiting.rows

@@ -34,6 +34,8 @@ SERVICE_VARIABLES: dict[str, tuple[str, ...]] = {
 }
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+#: One worker for each shard.
+MOST_WORKERS = 16
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -76,7 +78,7 @@ class Config(BaseModel):
     enable_debug_logging: bool = False
 
     load_only_tickers: tuple[str, ...] = ()
-    collector_workers: Count = 2
+    collector_workers: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = 2
     stream_symbols_per_connection: Annotated[int, Field(ge=1, le=1024)] = 200
     spool_max_bytes: Annotated[int, Field(ge=1_000_000)] = 2_000_000_000
     buffer_max_rows: Annotated[int, Field(ge=10_000)] = 1_000_000
@@ -94,6 +96,11 @@ class Config(BaseModel):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("load_only_tickers")
+    @classmethod
+    def _upper_case(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(part.upper() for part in value)
 
     @field_validator("allowed_ips")
     @classmethod

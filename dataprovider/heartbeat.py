@@ -66,6 +66,8 @@ class HostStatus:
     open_gaps: int
     postgres_away: bool
     updated_ms: int
+    #: Whether the exchange's list of contracts was read since it started: `symbols` is not last time's.
+    synced: bool = False
     #: What keeps it from collecting everything, as a sentence; empty when nothing does.
     problem: str = ""
 

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 
+from dataprovider.config import MOST_WORKERS
+
+
+def port(text: str) -> int:
+    """A TCP port, 1 to 65535."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
+
+
+def workers(text: str) -> int:
+    """A number of worker processes: at most one for each shard."""
+    number = positive(text)
+    if number > MOST_WORKERS:
+        raise ArgumentTypeError(f"{text!r} is more than the {MOST_WORKERS} shards there are to share")
+    return number
+
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""

@@ -92,6 +92,39 @@ def test_a_user_sees_the_sentence_and_no_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/nowhere"])
+def test_a_home_that_cannot_be_is_one_sentence(tmp_path: Path, home: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "gaps"],
+        cwd=tmp_path,
+        env={**os.environ, "DATAPROVIDER_HOME": home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "DATAPROVIDER_HOME" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["demo", "--port", "99999"], ["runcollectors", "--workers", "17"], ["runservices", "--postgres-port", "0"]],
+)
+def test_a_number_out_of_range_is_refused_before_anything_starts(tmp_path: Path, arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "DATAPROVIDER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert arguments[2] in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("command", ["syncsymbols", "runcollectors", "gaps", "prepare"])
 def test_without_postgres_a_command_says_what_to_do(tmp_path: Path, command: str) -> None:
     done = subprocess.run(

@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ('last_id', models.PositiveBigIntegerField()),
                 ('before_ms', models.BigIntegerField(blank=True, help_text='Time of the trade before it (ms, UTC).', null=True)),
                 ('after_ms', models.BigIntegerField(blank=True, help_text='Time of the trade after it (ms, UTC).', null=True)),
-                ('cause', models.CharField(choices=[('stream', 'ids skipped inside a connection'), ('reconnect', 'a connection was lost'), ('restart', 'the collector was not running'), ('unclean_stop', 'a worker died with trades in memory'), ('spool_full', 'the spool on disk was full'), ('refused', 'ClickHouse refused the batch')], max_length=20)),
+                ('cause', models.CharField(choices=[('stream', 'ids skipped inside a connection'), ('reconnect', 'a connection was lost'), ('restart', 'not collected in between'), ('unclean_stop', 'a worker died with trades in memory'), ('spool_full', 'the spool on disk was full'), ('refused', 'ClickHouse refused the batch')], max_length=20)),
                 ('status', models.CharField(choices=[('open', 'open'), ('recovering', 'recovering'), ('recovered', 'recovered'), ('absent_upstream', 'absent upstream')], default='open', max_length=20)),
                 ('evidence', models.JSONField(blank=True, default=dict)),
                 ('opened_at', models.DateTimeField(auto_now_add=True)),

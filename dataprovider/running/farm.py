@@ -42,7 +42,7 @@ class Farm:
         say: Callable[[str], None],
     ) -> None:
         self.home = home.absolute()
-        self._logs = logs.absolute()
+        self.logs = logs.absolute()
         self._environ = dict(environ)
         self.api_host = api_host
         self.api_port = api_port
@@ -99,7 +99,7 @@ class Farm:
 
     def start_exchange(self, arguments: list[str]) -> Exchange:
         """The simulator, in place of the real exchange."""
-        self.exchange = Exchange(arguments, self._environ, self._logs / "exchange.log")
+        self.exchange = Exchange(arguments, self._environ, self.logs / "exchange.log")
         self.exchange.start()
         self._environ.update(self.exchange.variables)
         self._say(f"Started an exchange with {self.exchange.symbols} symbols at {self.exchange.url}.")
@@ -111,10 +111,10 @@ class Farm:
             "collectors",
             manage("runcollectors", "--workers", str(self.workers)),
             self._environ,
-            self._logs / "collectors.log",
+            self.logs / "collectors.log",
         )
         daphne = [sys.executable, "-m", "daphne", "-b", self.api_host, "-p", str(self.api_port)]
-        web = Child("web", [*daphne, "dataprovider.asgi:application"], self._environ, self._logs / "web.log")
+        web = Child("web", [*daphne, "dataprovider.asgi:application"], self._environ, self.logs / "web.log")
         for child in (collectors, web):
             child.start()
             self._children.append(child)
@@ -141,7 +141,8 @@ class Farm:
         """How many symbols the supervisor has told its workers to collect; 0 while that is not known."""
         assert self._redis is not None
         try:
-            return sum(host.symbols for host in read_hosts(self._redis))
+            hosts = read_hosts(self._redis)
+            return sum(host.symbols for host in hosts) if all(host.synced for host in hosts) else 0
         except RedisError:
             return 0
 

@@ -55,4 +55,5 @@ def links(farm: Farm, *, to_a_person: bool) -> dict[str, str]:
         "API": f"{farm.url}/api/v1/docs",
         "admin": f"{farm.url}/admin/",
         "login": login,
+        "logs": str(farm.logs),
     }

@@ -16,6 +16,22 @@ from dataprovider.heartbeat import WorkerStatus
 
 PLAIN_SECONDS = 5.0
 EVENTS_SHOWN = 6
+#: Below so many columns of the terminal some columns of the table are left out.
+WIDE = 100
+COLUMNS = (
+    "worker",
+    "pid",
+    "shards",
+    "symbols",
+    "conn.",
+    "trades/s",
+    "lag ms",
+    "stored",
+    "waiting",
+    "gaps",
+    "dead letters",
+)
+LEFT_OUT_WHEN_NARROW = ("pid", "shards", "conn.", "dead letters")
 
 
 @dataclass(frozen=True)
@@ -81,34 +97,23 @@ class View:
         parts: list[Panel | Table | Text] = [
             Panel(links, title=self.title, title_align="left", expand=False),
             Text(_line(snapshot)),
-            _table(snapshot.workers),
+            _table(snapshot.workers, narrow=self.console.width < WIDE),
             *(Text(problem, style="bold yellow") for problem in snapshot.problems),
         ]
         parts.extend(Text(event, style="yellow") for event in self._events)
         return Group(*parts)
 
 
-def _table(workers: Sequence[WorkerStatus]) -> Table:
+def _table(workers: Sequence[WorkerStatus], *, narrow: bool) -> Table:
     table = Table(expand=False)
-    for name in (
-        "worker",
-        "pid",
-        "shards",
-        "symbols",
-        "conn.",
-        "trades/s",
-        "lag ms",
-        "stored",
-        "waiting",
-        "gaps",
-        "dead letters",
-    ):
-        table.add_column(name, justify="left" if name == "worker" else "right")
+    shown = [index for index, name in enumerate(COLUMNS) if not (narrow and name in LEFT_OUT_WHEN_NARROW)]
+    for index in shown:
+        table.add_column(COLUMNS[index], justify="left" if index == 0 else "right", no_wrap=True)
     for worker in workers:
         waiting = f"{worker.buffered_rows:,}"
         if worker.spooled_batches:
             waiting += f" + {worker.spooled_batches} spooled"
-        table.add_row(
+        cells = (
             str(worker.worker),
             str(worker.pid),
             str(len(worker.shards)),
@@ -121,6 +126,7 @@ def _table(workers: Sequence[WorkerStatus]) -> Table:
             str(worker.gaps),
             str(worker.dead_letters),
         )
+        table.add_row(*(cells[index] for index in shown))
     return table
 
 
@@ -132,12 +138,12 @@ def _line(snapshot: Snapshot) -> str:
         f"symbols {symbols}{of}",
         f"trades/s {sum(worker.trades_per_s for worker in workers):,.0f}",
         f"lag {max((worker.lag_ms for worker in workers), default=0.0):,.0f} ms",
-        "stored – (ClickHouse does not answer)" if snapshot.stored is None else f"stored {snapshot.stored:,}",
+        "rows – (ClickHouse does not answer)" if snapshot.stored is None else f"rows in all {snapshot.stored:,}",
         "open gaps –" if snapshot.open_gaps is None else f"open gaps {snapshot.open_gaps:,}",
         f"workers {len(workers)}",
     ]
     if snapshot.sent is not None:
-        parts.append(f"sent {snapshot.sent:,}")
+        parts.append(f"sent in this run {snapshot.sent:,}")
     if snapshot.left_seconds is not None:
         parts.append(f"{snapshot.left_seconds:.0f} s left")
     return "   ".join(parts)

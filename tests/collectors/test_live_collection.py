@@ -74,6 +74,19 @@ def test_sigterm_drains_within_ten_seconds_and_what_was_missed_while_down_is_a_g
     assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
 
 
+def test_sigterm_to_the_whole_process_group_drains_too(
+    start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
+) -> None:
+    exchange = start_exchange(symbols=20, rate=2000)
+    collectors = start_collectors(exchange)
+    wait_until(lambda: collectors.total("stored") > 3000, 30, "3,000 stored trades")
+    exchange.post("/simulator/stop")
+    received = wait_until(lambda: collectors.total("received"), 5, "a heartbeat")
+    assert received > 3000
+    assert collectors.stop_group(seconds=10) == 0
+    assert missing_ids(clickhouse, exchange.sent) == {}
+
+
 def test_a_symbol_switched_off_stops_and_switched_on_goes_on_while_running(
     start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
 ) -> None:

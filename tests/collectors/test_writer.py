@@ -120,6 +120,20 @@ def test_what_memory_may_not_hold_goes_to_disk_and_is_stored_in_order(
     assert list((tmp_path / "spool").iterdir()) == []
 
 
+def test_while_memory_has_room_a_spool_that_cannot_be_written_costs_nothing(
+    make: Make, flaky: Flaky, outcome: Outcome, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collectors.writer.SPILL_AFTER_SECONDS", 0.0)
+    flaky.failures = ["away"] * 6
+    writer = make(spool_bytes=1)
+    writer.submit(batch(1, 1, 2))
+    wait_until(lambda: writer.away, 10, "the writer to notice")
+    writer.submit(batch(2, 3, 4))
+    assert writer.drain(20)
+    assert outcome.lost == []
+    assert stored_ids(clickhouse, "BTCUSDT") == [1, 2, 3, 4]
+
+
 def test_a_full_spool_becomes_a_gap_and_not_a_silence(make: Make, flaky: Flaky, outcome: Outcome) -> None:
     flaky.failures = ["away"] * 3
     writer = make(max_rows=1, spool_bytes=1)

@@ -6,10 +6,10 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from collectors.gaps import UNFINISHED
-from collectors.models import Gap
+from collectors.models import Gap, Symbol
 
 
 class Command(BaseCommand):
@@ -22,7 +22,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         gaps = Gap.objects.filter(status__in=UNFINISHED).select_related("symbol").order_by("opened_at", "id")
         if options["symbols"]:
-            gaps = gaps.filter(symbol__name__in=options["symbols"])
+            names = {name.upper() for name in options["symbols"]}
+            unknown = names - set(Symbol.objects.filter(name__in=names).values_list("name", flat=True))
+            if unknown:
+                raise CommandError(f"There is no symbol {', '.join(sorted(unknown))} here.")
+            gaps = gaps.filter(symbol__name__in=names)
         if options["json"]:
             rows = [
                 {

@@ -22,14 +22,14 @@ from collectors.messages import WorkerSettings
 from collectors.supervisor import Supervisor
 from dataprovider.clickhouse import Address
 from dataprovider.config import Config
-from dataprovider.numbers import positive
+from dataprovider.numbers import workers
 
 
 class Command(BaseCommand):
     help = "Collect live trades: a supervisor and its workers. SIGTERM or Ctrl-C drains and stops."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--workers", type=positive, help="processes that read streams (COLLECTOR_WORKERS)")
+        parser.add_argument("--workers", type=workers, help="processes that read streams (COLLECTOR_WORKERS)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG

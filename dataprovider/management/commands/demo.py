@@ -17,7 +17,7 @@ from rich.console import Console
 from dataprovider.clickhouse import ClickHouseError
 from dataprovider.config import SERVICE_VARIABLES, Config
 from dataprovider.embedded import ServiceProblem, named_environment
-from dataprovider.numbers import positive
+from dataprovider.numbers import port, positive, workers
 from dataprovider.running import ChildProblem, Farm, View
 from dataprovider.running.children import run_manage
 from dataprovider.running.exchange import Exchange
@@ -45,12 +45,12 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="one seed gives one run")
         parser.add_argument("--archive-dir", help="replay the archives below this folder instead of made-up trades")
         parser.add_argument("--replay-speed", type=float, default=60.0, help="how many times faster than it was")
-        parser.add_argument("--workers", type=positive, help="collector processes (COLLECTOR_WORKERS)")
+        parser.add_argument("--workers", type=workers, help="collector processes (COLLECTOR_WORKERS)")
         parser.add_argument(
             "--seconds", type=positive, help="stop the exchange after so long, drain, and give a verdict"
         )
         parser.add_argument("--json", action="store_true", help="nothing but the verdict on standard output")
-        parser.add_argument("--port", type=positive, help="port of the web (API_PORT)")
+        parser.add_argument("--port", type=port, help="port of the web (API_PORT)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG

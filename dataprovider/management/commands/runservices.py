@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from dataprovider.config import SERVICES_FILE
 from dataprovider.embedded import ServiceProblem, ServiceStack, named_environment
+from dataprovider.numbers import port
 
 CHECK_SECONDS = 0.5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,7 +34,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         for name, option in PORT_OPTIONS.items():
             parser.add_argument(
-                option, type=int, dest=name, metavar="PORT", help="default: a free one, the same at every start"
+                option, type=port, dest=name, metavar="PORT", help="default: a free one, the same at every start"
             )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from dataprovider.clickhouse import ClickHouseError
 from dataprovider.config import Config
 from dataprovider.embedded import ServiceProblem, named_environment
-from dataprovider.numbers import positive
+from dataprovider.numbers import port, workers
 from dataprovider.running import ChildProblem, Farm, View
 from dataprovider.running.terminal import Stopped, links, stoppable
 
@@ -27,8 +27,8 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--workers", type=positive, help="collector processes (COLLECTOR_WORKERS)")
-        parser.add_argument("--port", type=positive, help="port of the web (API_PORT)")
+        parser.add_argument("--workers", type=workers, help="collector processes (COLLECTOR_WORKERS)")
+        parser.add_argument("--port", type=port, help="port of the web (API_PORT)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG
