@@ -29,7 +29,7 @@ lint: install-dev ## style, types and the rule of imports
 	$(VENV)/bin/mypy .
 	$(VENV)/bin/lint-imports
 
-format: install-dev
+format: install-dev ## put the code into the style that lint wants
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
