@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collectors.messages import GapFound
-from collectors.models import Gap, GapStatus, Symbol
-
-UNFINISHED = (GapStatus.OPEN, GapStatus.RECOVERING)
+from collectors.models import UNFINISHED, Gap, Symbol
 
 
 def open_gaps(found: Iterable[GapFound]) -> int:

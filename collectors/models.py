@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from collectors.shards import SHARD_COUNT, shard_of
+from dataprovider.states import StateMachine
 
 
 class SymbolStatus(models.TextChoices):
@@ -92,12 +93,30 @@ class ShardLease(models.Model):
 
 
 class GapStatus(models.TextChoices):
-    """open -> recovering -> recovered | absent_upstream; a failed recovery goes back to open."""
+    """What became of a gap; GAP_STATES says which may follow which."""
 
     OPEN = "open", "open"
     RECOVERING = "recovering", "recovering"
     RECOVERED = "recovered", "recovered"
     ABSENT_UPSTREAM = "absent_upstream", "absent upstream"
+
+
+GAP_STATES = StateMachine(
+    "gap",
+    {
+        # A job took it up; a check found its trades in the table; a person accepted that the exchange lacks them.
+        GapStatus.OPEN: [GapStatus.RECOVERING, GapStatus.RECOVERED, GapStatus.ABSENT_UPSTREAM],
+        # Stored and read again; proved absent; or the job failed, waits or was cancelled: open again.
+        GapStatus.RECOVERING: [GapStatus.RECOVERED, GapStatus.ABSENT_UPSTREAM, GapStatus.OPEN],
+        # What was lost again after its recovery is a new gap.
+        GapStatus.RECOVERED: [],
+        # The exchange may publish later what it lacked: asked again, or found in a replaced archive.
+        GapStatus.ABSENT_UPSTREAM: [GapStatus.OPEN, GapStatus.RECOVERED],
+    },
+)
+
+#: Gaps whose trades are still to be fetched.
+UNFINISHED = (GapStatus.OPEN, GapStatus.RECOVERING)
 
 
 class GapCause(models.TextChoices):
@@ -109,6 +128,7 @@ class GapCause(models.TextChoices):
     UNCLEAN_STOP = "unclean_stop", "a worker died with trades in memory"
     SPOOL_FULL = "spool_full", "the spool on disk was full"
     REFUSED = "refused", "ClickHouse refused the batch"
+    CHECK = "check", "found by an integrity check"
 
 
 class Gap(models.Model):
@@ -129,7 +149,11 @@ class Gap(models.Model):
         ordering = ["-opened_at", "-id"]
         indexes = [models.Index(fields=["status", "symbol"], name="gap_by_status")]
         constraints = [
-            models.UniqueConstraint(fields=["symbol", "first_id", "last_id"], name="gap_is_its_range"),
+            models.UniqueConstraint(
+                fields=["symbol", "first_id", "last_id"],
+                condition=Q(status__in=UNFINISHED),
+                name="unfinished_gap_is_its_range",
+            ),
             models.CheckConstraint(condition=Q(first_id__lte=F("last_id")), name="gap_first_before_last"),
             models.CheckConstraint(condition=Q(status__in=GapStatus.values), name="gap_status_known"),
         ]
@@ -141,3 +165,33 @@ class Gap(models.Model):
     def size(self) -> int:
         """How many ids are missing."""
         return self.last_id - self.first_id + 1
+
+
+class BoundaryVerdict(models.TextChoices):
+    """What a boundary turned out to be (collectors.continuity.Verdict)."""
+
+    FIRST = "first", "the first trade here"
+    CONTIGUOUS = "contiguous", "nothing missing"
+    OVERLAP = "overlap", "seen before"
+    GAP = "gap", "ids missing in between"
+
+
+class StreamBoundary(models.Model):
+    """One connect, reconnect or start of one symbol: the last id before, the first id after, and what that means."""
+
+    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="boundaries")
+    cause = models.CharField(max_length=20, choices=GapCause.choices)
+    last_before = models.PositiveBigIntegerField(null=True, blank=True, help_text="Empty: nothing was stored before.")
+    first_after = models.PositiveBigIntegerField()
+    verdict = models.CharField(max_length=20, choices=BoundaryVerdict.choices)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name_plural = "stream boundaries"
+        constraints = [
+            models.CheckConstraint(condition=Q(verdict__in=BoundaryVerdict.values), name="boundary_verdict_known")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol}: {self.verdict}"

@@ -10,6 +10,7 @@ import ipaddress
 import json
 import os
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -77,6 +78,11 @@ class Config(BaseModel):
     enable_integrity_checks: bool = True
     enable_debug_logging: bool = False
 
+    integrity_interval: Annotated[int, Field(ge=1)] = 900
+    history_start: date | None = None
+    recovery_workers: Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 2
+    archive_give_up_days: Count = 14
+
     load_only_tickers: tuple[str, ...] = ()
     collector_workers: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = 2
     stream_symbols_per_connection: Annotated[int, Field(ge=1, le=1024)] = 200
@@ -95,6 +101,16 @@ class Config(BaseModel):
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("history_start", mode="before")
+    @classmethod
+    def _day(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                raise ValueError("must be a day such as 2024-01-31") from None
         return value
 
     @field_validator("load_only_tickers")

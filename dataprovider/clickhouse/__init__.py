@@ -7,6 +7,7 @@ from dataprovider.clickhouse.errors import (
     ClickHouseRejected,
     ClickHouseUnavailable,
     SchemaChanged,
+    StaleClaim,
     StaleEpoch,
 )
 from dataprovider.clickhouse.migrate import migrate
@@ -19,6 +20,7 @@ __all__ = [
     "ClickHouseRejected",
     "ClickHouseUnavailable",
     "SchemaChanged",
+    "StaleClaim",
     "StaleEpoch",
     "TradeColumns",
     "migrate",

@@ -53,6 +53,25 @@ class ClickHouse:
         with self._pool.lend() as client:
             send_insert(client, statement, trades, params=params, query_id=query_id, token=token)
 
+    def insert_repair(self, trades: TradeColumns, *, token: str, shard: int, epoch: int, claim: int, part: int) -> None:
+        """Store trades of one shard that were found missing; `claim` names the run that found it, `part` this insert.
+
+        Raises as insert_trades does, and StaleClaim, with nothing stored, when the claim was revoked. `epoch` is what
+        epoch_of said before it was looked up what is stored.
+        """
+        if not len(trades):
+            return
+        statement = sql("statements", "insert_repair")
+        params = {"shard": shard, "epoch": epoch, "claim": claim}
+        query_id = f"{shard}:{epoch}:{claim}-{part}"
+        with self._pool.lend() as client:
+            send_insert(client, statement, trades, params=params, query_id=query_id, token=token)
+
+    def revoke_claim(self, claim: int) -> None:
+        """From now on insert_repair under this claim is refused; what it has under way is ended, and gone on return."""
+        self.run("revoke_claim", claim=claim)
+        self.run("kill_claim", claim=claim)
+
     def raise_epoch(self, shard: int, epoch: int) -> None:
         """From now on inserts for `shard` with a lower epoch are refused.
 

@@ -29,6 +29,10 @@ class StaleEpoch(ClickHouseError):
     """Somebody with a higher epoch owns the shard now; nothing was stored."""
 
 
+class StaleClaim(ClickHouseError):
+    """The work was given to somebody else; nothing was stored."""
+
+
 class SchemaChanged(ClickHouseError):
     """A migration file is not the one that was applied."""
 
@@ -78,6 +82,8 @@ def _from_server(error: driver.ServerException, address: Address) -> ClickHouseE
     code = int(error.code or 0)
     if code == _FENCE and "stale epoch" in said:
         return StaleEpoch("The shard belongs to a newer epoch; nothing was stored.")
+    if code == _FENCE and "revoked claim" in said:
+        return StaleClaim("The recovery job was given to another worker; nothing was stored.")
     if code in PASSING_CODES:
         return ClickHouseUnavailable(f"ClickHouse at {address} cannot do it now (code {code}): {said}")
     if code in (_AUTHENTICATION_FAILED, _Codes.UNKNOWN_USER, _Codes.WRONG_PASSWORD, _Codes.REQUIRED_PASSWORD):

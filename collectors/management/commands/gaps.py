@@ -8,8 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from collectors.gaps import UNFINISHED
-from collectors.models import Gap, Symbol
+from collectors.models import UNFINISHED, Gap, Symbol
 
 
 class Command(BaseCommand):

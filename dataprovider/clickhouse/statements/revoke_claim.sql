@@ -1,0 +1,2 @@
+-- Parameters: claim.
+INSERT INTO revoked_claims SELECT {claim:UInt64}, 1

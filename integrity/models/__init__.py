@@ -1,0 +1,21 @@
+"""What Postgres keeps about recovery and proof."""
+
+from integrity.models.checks import CheckResult, IntegrityRun, MonthCheck, SymbolTrust
+from integrity.models.files import ArchiveFile, FileVerdict
+from integrity.models.jobs import JOB_STATES, UNFINISHED_JOBS, JobEvent, JobKind, JobStatus, RecoveryJob, Source
+
+__all__ = [
+    "JOB_STATES",
+    "UNFINISHED_JOBS",
+    "ArchiveFile",
+    "CheckResult",
+    "FileVerdict",
+    "IntegrityRun",
+    "JobEvent",
+    "JobKind",
+    "JobStatus",
+    "MonthCheck",
+    "RecoveryJob",
+    "Source",
+    "SymbolTrust",
+]
