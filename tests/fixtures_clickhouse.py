@@ -31,4 +31,5 @@ def clickhouse(migrated_clickhouse: ClickHouse) -> ClickHouse:
     """The same, without any trade and any epoch."""
     migrated_clickhouse.run_text("TRUNCATE TABLE trades_local")
     migrated_clickhouse.run_text("TRUNCATE TABLE shard_epochs")
+    migrated_clickhouse.run_text("TRUNCATE TABLE revoked_claims")
     return migrated_clickhouse

@@ -80,9 +80,9 @@ def translated(error: Exception, address: Address) -> ClickHouseError:
 def _from_server(error: driver.ServerException, address: Address) -> ClickHouseError:
     said = _first_sentence(error.message or "")
     code = int(error.code or 0)
-    if code == _FENCE and "stale epoch" in said:
+    if code == _FENCE and said.startswith("stale epoch"):
         return StaleEpoch("The shard belongs to a newer epoch; nothing was stored.")
-    if code == _FENCE and "revoked claim" in said:
+    if code == _FENCE and said.startswith("revoked claim"):
         return StaleClaim("The recovery job was given to another worker; nothing was stored.")
     if code in PASSING_CODES:
         return ClickHouseUnavailable(f"ClickHouse at {address} cannot do it now (code {code}): {said}")

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_first_run_makes_the_database_and_applies_all_and_the_second_nothing(fresh: ClickHouse) -> None:
-    assert migrate(fresh) == ["0001_trades_local", "0002_shard_epochs"]
+    assert migrate(fresh) == ["0001_trades_local", "0002_shard_epochs", "0003_revoked_claims"]
     assert migrate(fresh) == []
     assert fresh.query("total_rows") == [(0, 0)]
 
@@ -92,7 +92,7 @@ def test_two_runners_at_once_do_no_harm(fresh: ClickHouse) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert [name for name, _ in fresh.run("applied_migrations")] == ["0001_trades_local", "0002_shard_epochs"]
+    assert [name for name, _ in fresh.run("applied_migrations")] == ["0001_trades_local", "0002_shard_epochs", "0003_revoked_claims"]
 
 
 def test_the_command_says_what_it_applied(migrated_clickhouse: ClickHouse) -> None:
