@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import dataclass
-from datetime import date as Date
-from datetime import timedelta
 from urllib.parse import quote
 
 #: Where the archives of USDⓈ-M futures are, below the address of the archive and in the bucket's listing alike.
@@ -37,12 +36,12 @@ class ArchiveName:
         _ = self.first_day
 
     @classmethod
-    def daily(cls, symbol: str, day: Date) -> ArchiveName:
+    def daily(cls, symbol: str, day: datetime.date) -> ArchiveName:
         """The archive of one day."""
         return cls(symbol, DAILY, day.isoformat())
 
     @classmethod
-    def monthly(cls, symbol: str, day: Date) -> ArchiveName:
+    def monthly(cls, symbol: str, day: datetime.date) -> ArchiveName:
         """The archive of the month that `day` is in."""
         return cls(symbol, MONTHLY, f"{day:%Y-%m}")
 
@@ -62,13 +61,13 @@ class ArchiveName:
         return quote(self.folder + self.file)
 
     @property
-    def first_day(self) -> Date:
-        return Date.fromisoformat(self.date if self.period == DAILY else f"{self.date}-01")
+    def first_day(self) -> datetime.date:
+        return datetime.date.fromisoformat(self.date if self.period == DAILY else f"{self.date}-01")
 
     @property
-    def last_day(self) -> Date:
+    def last_day(self) -> datetime.date:
         """Included."""
         first = self.first_day
         if self.period == DAILY:
             return first
-        return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        return (first + datetime.timedelta(days=31)).replace(day=1) - datetime.timedelta(days=1)
