@@ -2,13 +2,14 @@
 
 from integrity.models.checks import CheckResult, IntegrityRun, MonthCheck, SymbolTrust
 from integrity.models.files import ArchiveFile, FileVerdict
-from integrity.models.jobs import JOB_STATES, UNFINISHED_JOBS, JobEvent, JobKind, JobStatus, RecoveryJob, Source
+from integrity.models.jobs import JOB_STATES, UNFINISHED_JOBS, Duty, JobEvent, JobKind, JobStatus, RecoveryJob, Source
 
 __all__ = [
     "JOB_STATES",
     "UNFINISHED_JOBS",
     "ArchiveFile",
     "CheckResult",
+    "Duty",
     "FileVerdict",
     "IntegrityRun",
     "JobEvent",

@@ -148,3 +148,17 @@ class JobEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status}: {self.text}"
+
+
+class Duty(models.Model):
+    """Something that one process at a time does for all hosts; who does it now, and until when unless renewed."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    owner = models.CharField(max_length=160)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "duties"
+
+    def __str__(self) -> str:
+        return self.name

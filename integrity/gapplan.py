@@ -1,0 +1,49 @@
+"""From open gaps to recovery jobs, and what becomes of jobs that were set aside."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from collectors.models import Gap, GapStatus
+from integrity import queue
+from integrity.models import UNFINISHED_JOBS, ArchiveFile, FileVerdict, JobStatus, RecoveryJob
+from integrity.planner import Missing, clustered
+
+#: So many gaps are looked at in one go.
+MOST_AT_ONCE = 5_000
+#: How often an archive that could not be used is looked at again: by its ETag alone, unless it was replaced.
+RECHECK = timedelta(days=1)
+
+_HELD = (*UNFINISHED_JOBS, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+def plan_gaps() -> int:
+    """Make a job of every cluster of open gaps that has none; how many. What was set aside or cancelled stays so."""
+    held = RecoveryJob.objects.filter(status__in=_HELD).values("gaps")
+    waiting = Gap.objects.filter(status=GapStatus.OPEN).exclude(pk__in=held.filter(gaps__isnull=False))
+    gaps = {gap.pk: gap for gap in waiting.select_related("symbol").order_by("-opened_at")[:MOST_AT_ONCE]}
+    now_ms = int(time.time() * 1000)
+    clusters = clustered(
+        Missing(pk, gap.symbol.name, gap.first_id, gap.last_id, gap.after_ms or gap.before_ms or now_ms)
+        for pk, gap in gaps.items()
+    )
+    for cluster in clusters:
+        queue.add_ids_job(
+            gaps[cluster[0].key].symbol,
+            cluster[0].first_id,
+            max(each.last_id for each in cluster),
+            [gaps[each.key] for each in cluster],
+            newest_ms=max(each.newest_ms for each in cluster),
+        )
+    return len(clusters)
+
+
+def retry_after_bad_archives() -> int:
+    """Once a day, try jobs again that were set aside because of a bad archive: it may have been replaced. How many."""
+    bad = ArchiveFile.objects.exclude(verdict=FileVerdict.GOOD).values("symbol")
+    due = RecoveryJob.objects.filter(Q(symbol__name__in=bad), status=JobStatus.FAILED, finished_at__lt=Now() - RECHECK)
+    return sum(queue.retry(job) for job in due[:100])

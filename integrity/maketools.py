@@ -1,0 +1,40 @@
+"""The tools of recovery, from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from collectors.binance.archive import Archives
+from collectors.binance.clock import ExchangeClock
+from collectors.binance.rest import Rest
+from collectors.binance.weight import Priority, WeightBudget
+from dataprovider.clickhouse import Address, ClickHouse
+from dataprovider.config import Config
+from integrity.tools import Tools
+
+HOUR_MS = 3_600_000
+
+
+def make_tools(config: Config, give_up: Callable[[], bool]) -> Tools:
+    """Connections are made on first use. `give_up` ends what waits for the exchange's clock."""
+    redis = Redis.from_url(
+        config.redis_url, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
+    )
+    budget = WeightBudget(redis)
+
+    def rest(priority: Priority, stop: Callable[[], bool]) -> Rest:
+        return Rest(config.binance_rest_url, budget, priority, stop)
+
+    return Tools(
+        store=ClickHouse(Address.from_config(config), pool_size=2, timeout=120.0),
+        rest=rest,
+        archives=Archives(config.binance_archive_url, config.binance_archive_listing_url),
+        clock=ExchangeClock(rest(Priority.GAP, give_up)),
+        folder=config.dataprovider_home / "downloads",
+        look_back_ms=config.binance_rest_lookback_hours * HOUR_MS,
+        give_up_days=config.archive_give_up_days,
+    )

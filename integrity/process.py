@@ -1,0 +1,86 @@
+"""The processes of recovery, as the supervisor starts them. Django is set up inside: nothing here needs it before."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5
+AWAY_SECONDS = 3.0
+
+
+def recovery_worker(link: Connection, number: int) -> None:
+    """Claims recovery jobs and performs them, one at a time."""
+    stop = _begin(link, f"recovery {number}")
+    from django.conf import settings
+    from django.db import Error as DatabaseError
+    from django.db import connection
+
+    from integrity import queue
+    from integrity.maketools import make_tools
+    from integrity.perform import Performer
+
+    performer = Performer(make_tools(settings.CONFIG, stop.is_set), stop.is_set)
+    owner = f"{socket.gethostname()}:{os.getpid()} recovery {number}"
+    while not stop.is_set():
+        try:
+            job = queue.claim(owner)
+            if job is not None:
+                performer.perform(job)
+        except DatabaseError as error:
+            connection.close()
+            logger.warning("Postgres is away, recovery waits: %s", _first_line(error))
+            stop.wait(AWAY_SECONDS)
+        else:
+            if job is None:
+                stop.wait(IDLE_SECONDS)
+    _end()
+
+
+def recovery_keeper(link: Connection) -> None:
+    """Plans jobs, takes them from stalled workers, checks integrity: one such process of all hosts at a time."""
+    stop = _begin(link, "keeper")
+    from integrity.keeper import Keeper
+
+    Keeper(f"{socket.gethostname()}:{os.getpid()} keeper", stop).run()
+    _end()
+
+
+def _begin(link: Connection, name: str) -> threading.Event:
+    """Set Django up and return what is set when the process is to end: by a signal, or because its supervisor is gone."""
+    import django
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # Ctrl-C reaches the whole group; the supervisor decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(link, stop.set), name="link", daemon=True).start()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataprovider.settings")
+    django.setup()
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(logging.Formatter(f"{{asctime}} {{levelname}} {name} {{name}}: {{message}}", style="{"))
+    return stop
+
+
+def _watch(link: Connection, ended: Callable[[], None]) -> None:
+    try:
+        link.recv_bytes()
+    except (EOFError, OSError):
+        ended()
+
+
+def _end() -> None:
+    logging.shutdown()
+    # Threads that wait for a service that hangs would hold up an ordinary exit.
+    os._exit(0)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no answer"])[0]
