@@ -1,4 +1,4 @@
-"""Processes that the supervisor runs beside its stream workers: started again when they die, told to stop at the end."""
+"""Processes that the supervisor runs beside its stream workers: started again when they die, stopped at the end."""
 
 from __future__ import annotations
 

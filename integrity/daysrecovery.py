@@ -8,7 +8,7 @@ from datetime import date
 from collectors.batch import selected
 from collectors.binance.archive import ArchiveMissing, ArchiveName
 from collectors.binance.archivefile import ArchiveDay
-from collectors.binance.rest import TooOld
+from collectors.binance.rest import TooOld, UnknownContract
 from collectors.binance.weight import Priority
 from collectors.collected import is_collected
 from integrity.archivedays import ArchiveDays, BadArchive
@@ -196,7 +196,7 @@ class DaysRecovery:
                 if not early.all() or len(page) < PAGE:
                     return None
                 position = self._beyond_stored(int(page.aggregate_id[-1]) + 1)
-        except TooOld:
+        except (TooOld, UnknownContract):
             return Later(f"The archive of {day} is not published yet.", ARCHIVE_PAUSE)
         return None
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from collectors.binance.archive import ArchiveMissing, ArchiveName
-from collectors.binance.rest import TooOld
+from collectors.binance.rest import TooOld, UnknownContract
 from collectors.binance.weight import Priority
 from collectors.gaps import settle, take_up
 from collectors.models import UNFINISHED, Gap
@@ -115,7 +115,8 @@ class IdsRecovery:
                         moved=self._moved,
                         absent=self._absent,
                     )
-                except TooOld:
+                except (TooOld, UnknownContract):
+                    # What is delisted REST does not know any more.
                     beyond_rest = True
                     continue
                 if later is not None:

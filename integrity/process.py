@@ -54,7 +54,7 @@ def recovery_keeper(link: Connection) -> None:
 
 
 def _begin(link: Connection, name: str) -> threading.Event:
-    """Set Django up and return what is set when the process is to end: by a signal, or because its supervisor is gone."""
+    """Set Django up; what is returned is set when the process is to end: by a signal, or its supervisor is gone."""
     import django
 
     stop = threading.Event()
