@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 
 from collectors.binance.archive import (
-    DAILY,
-    MONTHLY,
     ArchiveName,
     Archives,
     ArchiveUnchanged,
@@ -55,11 +52,6 @@ class ArchiveDays:
             yield self._read(name, fetched)
         finally:
             fetched.path.unlink(missing_ok=True)
-
-    def first_day(self, symbol: str) -> date | None:
-        """The first day of the symbol that the exchange lists an archive of; None: it lists none."""
-        listed = [each.name for period in (DAILY, MONTHLY) for each in self._archives.listed(symbol, period)]
-        return min((name.first_day for name in listed), default=None)
 
     def _read(self, name: ArchiveName, fetched: Fetched) -> Iterator[ArchiveDay]:
         rows = duplicates = 0

@@ -12,11 +12,13 @@ from collectors.binance.rest import TooOld, UnknownContract
 from collectors.binance.weight import Priority
 from collectors.collected import is_collected
 from integrity.archivedays import ArchiveDays, BadArchive
+from integrity.contracts import first_archived_day
 from integrity.dayfill import fill_day
 from integrity.fill import Filler, Stopped
 from integrity.models import RecoveryJob, Source
+from integrity.origin import origin_of
 from integrity.outcome import Done, JobProblem, Later, Outcome
-from integrity.planner import DAY_MS, PAGE, days_between, start_of
+from integrity.planner import DAY_MS, PAGE, day_of, days_between, start_of
 from integrity.queue import Progress, is_outranked
 from integrity.tools import Tools
 
@@ -70,7 +72,17 @@ class DaysRecovery:
             raise JobProblem(" ".join(self._bad[day] for day in sorted(self._bad)))
         if self._later:
             return min(self._later, key=lambda each: each.seconds)
+        self._look_for_the_origin()
         return Done(self._summary())
+
+    def _look_for_the_origin(self) -> None:
+        """Where nothing is stored before these days, ask the exchange's listing whether anything is to come before."""
+        assert self._job.first_day is not None
+        rows = self._tools.store.query("symbol_extent", symbols=[self._symbol])
+        if rows and day_of(int(rows[0][5]) * 1000) >= self._job.first_day and self._job.source != Source.REST:
+            origin = origin_of(self._tools.store, self._tools.archives, self._symbol)
+            if origin is not None:
+                self._progress.result["origin"] = origin
 
     def _summary(self) -> str:
         result = self._progress.result
@@ -156,7 +168,7 @@ class DaysRecovery:
     def _before_the_first(self, day: date) -> bool:
         """Whether the exchange's listing of this symbol begins after `day`."""
         if not self._listing_read:
-            self._first_listed, self._listing_read = self._archive.first_day(self._symbol), True
+            self._first_listed, self._listing_read = first_archived_day(self._tools.archives, self._symbol), True
         return self._first_listed is not None and day < self._first_listed
 
     def _store(self, days: Iterable[ArchiveDay]) -> None:

@@ -19,6 +19,7 @@ from integrity.election import give_up, take_or_keep
 from integrity.gapplan import plan_gaps, retry_after_bad_archives
 from integrity.history import plan_history, today_of
 from integrity.maketools import make_tools
+from integrity.origin import apply_origins
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +106,7 @@ class Keeper:
     def _run_check(self) -> None:
         try:
             IntegrityCheck(self._tools.store).run(stop=lambda: self._stop.is_set() or not self._on_duty.is_set())
+            apply_origins()
         except (ClickHouseError, DatabaseError) as error:
             logger.warning("The integrity check broke off and is begun again: %s", error)
             self._next_check = time.monotonic() + min(30.0, self._config.integrity_interval)

@@ -1,0 +1,78 @@
+"""Finding the contracts a command names, also those that the exchange lists no longer but has archives of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
+
+from collectors.binance.archive import DAILY, MONTHLY, Archives
+from collectors.binance.rest import ExchangeProblem, Rest
+from collectors.directory import COLLECTED, sync_symbols
+from collectors.models import Symbol, SymbolStatus
+
+
+class UnknownContracts(Exception):
+    """Nobody knows these symbols; `str()` says so."""
+
+
+def find(names: Iterable[str], rest: Rest, archives: Archives) -> list[Symbol]:
+    """The newest contract of each name, in the order given; asks the exchange only for names that are not known here.
+
+    Raises UnknownContracts, ExchangeProblem and ArchiveUnreachable.
+    """
+    wanted = list(dict.fromkeys(_normal(name) for name in names))
+    if any(_newest(name) is None for name in wanted):
+        try:
+            sync_symbols(rest.exchange_info())
+        except ExchangeProblem:
+            if not Symbol.objects.exists():
+                raise
+    found: list[Symbol] = []
+    unknown = []
+    for name in wanted:
+        symbol = _newest(name) or _delisted(name, archives)
+        if symbol is None:
+            unknown.append(name)
+        else:
+            found.append(symbol)
+    if unknown:
+        raise UnknownContracts(
+            f"There is no contract {', '.join(unknown)}: neither the exchange's list nor its archives have it."
+        )
+    return found
+
+
+def collected() -> list[Symbol]:
+    """Every contract that is to be collected."""
+    return list(Symbol.objects.filter(enabled=True, status__in=COLLECTED).order_by("name"))
+
+
+def first_archived_day(archives: Archives, symbol: str) -> date | None:
+    """The first day of which the exchange lists an archive; None: it lists none. Raises ArchiveUnreachable."""
+    listed = [each.name.first_day for period in (DAILY, MONTHLY) for each in archives.listed(symbol, period)]
+    return min(listed, default=None)
+
+
+def _newest(name: str) -> Symbol | None:
+    return Symbol.objects.filter(name=name).order_by("-onboard_date").first()
+
+
+def _delisted(name: str, archives: Archives) -> Symbol | None:
+    try:
+        first = first_archived_day(archives, name)
+    except ValueError:
+        # No file can be named after it.
+        return None
+    if first is None:
+        return None
+    return Symbol.objects.create(
+        name=name,
+        onboard_date=datetime.combine(first, time(), UTC),
+        contract_type="",
+        status=SymbolStatus.DELISTED,
+        enabled=False,
+    )
+
+
+def _normal(name: str) -> str:
+    return "".join(letter.upper() if letter.isascii() else letter for letter in name)

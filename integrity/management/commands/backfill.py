@@ -1,0 +1,124 @@
+"""`manage.py backfill`: bring in the history of symbols, with a progress bar, resumable."""
+
+from __future__ import annotations
+
+import signal
+import time
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+
+from collectors.binance.archive import ArchiveUnreachable
+from collectors.binance.problems import ExchangeProblem
+from collectors.binance.weight import Priority
+from collectors.models import Symbol
+from dataprovider.config import Config
+from dataprovider.numbers import workers
+from integrity.backfill import Backfill
+from integrity.backfillview import BackfillView
+from integrity.check import IntegrityCheck
+from integrity.contracts import UnknownContracts, collected, find
+from integrity.maketools import make_tools
+from integrity.models import Source
+from integrity.origin import apply_origins
+from integrity.planner import day_of
+
+#: The exchange's first day of USDⓈ-M futures: nothing can be asked for before it.
+FIRST_DAY = date(2019, 9, 1)
+
+
+class Command(BaseCommand):
+    help = (
+        "Fetch the history of symbols from the exchange's archives and, for the newest days, by REST. Only what is "
+        "missing is stored. Ctrl-C stops; the same command goes on where it was. A running system helps with the work."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("symbols", nargs="*", metavar="SYMBOL", help="the contracts, such as BTCUSDT")
+        parser.add_argument("--all", action="store_true", help="every contract that is collected")
+        parser.add_argument("--from", dest="first", required=True, type=day, metavar="DAY", help="such as 2024-01-31")
+        parser.add_argument("--to", dest="last", type=day, metavar="DAY", help="included; default: today")
+        parser.add_argument("--source", choices=Source.values, default=Source.AUTO, help="default: auto")
+        parser.add_argument("--workers", type=workers, default=2, help="how many jobs at a time (2)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        config: Config = settings.CONFIG
+        if bool(options["symbols"]) == options["all"]:
+            raise CommandError("Name the symbols, or say --all.")
+        store = make_tools(config, lambda: False).store
+        backfill = Backfill(
+            lambda: make_tools(config, backfill.stop.is_set),
+            options["workers"],
+            lambda symbols: (IntegrityCheck(store).run(symbols, stop=backfill.stop.is_set), apply_origins()),
+        )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: backfill.stop.set())
+        symbols, last = self._resolve(config, options, backfill)
+        if options["first"] > last:
+            raise CommandError(f"--from {options['first']} is after {last}: nothing can be there yet.")
+        jobs = backfill.plan(symbols, options["first"], last, options["source"])
+        self.stdout.write(f"{jobs} jobs for {len(symbols)} symbols, {options['first']} to {last}.")
+        began = time.monotonic()
+        with BackfillView(Console(), len(symbols)) as view:
+            backfill.run(lambda: view.show(backfill.progress()))
+        self._report(backfill, time.monotonic() - began)
+
+    def _resolve(self, config: Config, options: dict[str, Any], backfill: Backfill) -> tuple[list[Symbol], date]:
+        """The contracts, and the last day; asks the exchange for its day and for what is not known here."""
+        tools = make_tools(config, backfill.stop.is_set)
+        try:
+            rest = tools.rest(Priority.BACKFILL, backfill.stop.is_set)
+            symbols = collected() if options["all"] else find(options["symbols"], rest, tools.archives)
+            today = day_of(tools.clock.now_ms())
+        except (ExchangeProblem, ArchiveUnreachable, UnknownContracts) as problem:
+            raise CommandError(str(problem)) from None
+        if not symbols:
+            raise CommandError("No contract is collected yet: run `manage.py syncsymbols` first.")
+        newest = today - timedelta(days=1) if options["source"] == Source.ARCHIVE else today
+        return symbols, min(options["last"] or newest, newest)
+
+    def _report(self, backfill: Backfill, seconds: float) -> None:
+        progress = backfill.progress()
+        read, stored = sum(each.read for each in progress), sum(each.stored for each in progress)
+        self.stdout.write(f"{stored:,} trades stored, {read:,} read, in {seconds:.1f} s.")
+        for job in backfill.done():
+            for what, sentence in (
+                ("no_archive", "the exchange has no archive of"),
+                ("differs", "stored trades differ from the archive on"),
+            ):
+                if job.result.get(what):
+                    self.stdout.write(f"{job.symbol}: {sentence} {_days(job.result[what])}.")
+            if job.result.get("absent"):
+                self.stdout.write(
+                    f"{job.symbol}: the exchange itself lacks {job.result['absent']:,} ids of {job.range}."
+                )
+        left = backfill.left()
+        for job in left[:20]:
+            self.stdout.write(f"{job.symbol} {job.range}: {job.get_status_display()}. {job.reason}")
+        if len(left) > 20:
+            self.stdout.write(f"… and {len(left) - 20} more.")
+        if backfill.stop.is_set():
+            self.stdout.write("Stopped. The same command goes on where it was; so does a running system.")
+            raise SystemExit(130)
+        if left:
+            self.stdout.write(f"{len(left)} jobs are not done: a running system goes on with those that wait.")
+            raise SystemExit(1)
+
+
+def day(text: str) -> date:
+    """A day (UTC) from 2019-09-01 on, for the command line."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a day such as 2024-01-31") from None
+    if found < FIRST_DAY:
+        raise ArgumentTypeError(f"{text} is before the exchange's first day, {FIRST_DAY}")
+    return found
+
+
+def _days(days: list[str]) -> str:
+    return ", ".join(days) if len(days) <= 5 else f"{len(days)} days ({days[0]} … {days[-1]})"
