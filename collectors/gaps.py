@@ -1,22 +1,34 @@
-"""Gap rows: opening them for what was found missing, without what is known already, and their changes of state."""
+"""Gap rows: what workers found missing, without what is known already, and what becomes of it (GAP_STATES).
+
+A change of state is a compare-and-set: it is made only if the row still is in the state that the caller's object says,
+and that object then shows the new one. Every function raises django.db.Error while Postgres is away: call again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from collectors.messages import GapFound
 from collectors.models import GAP_STATES, UNFINISHED, Gap, GapStatus, Symbol
 
+#: What was recovered and is missing again is a new gap; what waits, is being fetched or does not exist is known.
+KNOWN = (*UNFINISHED, GapStatus.ABSENT_UPSTREAM)
+#: How many of the reasons for which a gap was opened again, and of its earlier evidence, are kept.
+MOST_KEPT = 20
+
+#: First id, last id (both included), and how the exchange was seen to lack them.
+Absent = tuple[int, int, Mapping[str, Any]]
+
 
 def open_gaps(found: Iterable[GapFound]) -> int:
-    """Write gaps down; ids of a gap that is not closed, or that are absent upstream, are left out.
+    """Write gaps down; ids that another gap of the symbol covers (KNOWN) are left out.
 
-    What was recovered and is missing again is a new gap.
-    Returns how many rows were made. Raises django.db.OperationalError while Postgres is away: call again with the same.
+    Returns how many rows were made. The same may be given again after a failure.
     """
     made = 0
     for gap in found:
@@ -24,10 +36,7 @@ def open_gaps(found: Iterable[GapFound]) -> int:
         if symbol is None:
             continue
         known = Gap.objects.filter(
-            symbol=symbol,
-            first_id__lte=gap.last_id,
-            last_id__gte=gap.first_id,
-            status__in=(*UNFINISHED, GapStatus.ABSENT_UPSTREAM),
+            symbol=symbol, first_id__lte=gap.last_id, last_id__gte=gap.first_id, status__in=KNOWN
         )
         for first_id, last_id in without(gap.first_id, gap.last_id, known.values_list("first_id", "last_id")):
             Gap.objects.create(
@@ -60,15 +69,20 @@ def without(first_id: int, last_id: int, known: Iterable[tuple[int, int]]) -> li
     return parts
 
 
-def take_up(gaps: Iterable[Gap]) -> None:
-    """Gaps that are open are being recovered from now on."""
-    Gap.objects.filter(pk__in=[gap.pk for gap in gaps], status=GapStatus.OPEN).update(
-        status=GapStatus.RECOVERING, updated_at=Now()
-    )
+def take_up(gaps: Iterable[Gap]) -> list[Gap]:
+    """Open gaps are being recovered from now on; those that this call took: not what another was quicker with.
+
+    Those that are being recovered already stay so. Raises IllegalTransition for one that is closed, before any is
+    changed.
+    """
+    wanted = [gap for gap in gaps if gap.status != GapStatus.RECOVERING]
+    for gap in wanted:
+        GAP_STATES.check(gap.status, GapStatus.RECOVERING)
+    return [gap for gap in wanted if _change(gap, GapStatus.RECOVERING, {})]
 
 
 def mark_recovered(gap: Gap, evidence: Mapping[str, Any]) -> bool:
-    """Its trades are stored; whether this call changed it. Raises IllegalTransition when it may not be."""
+    """Its trades are in the table; whether this call changed it. Raises IllegalTransition when it may not be."""
     return _change(gap, GapStatus.RECOVERED, evidence)
 
 
@@ -78,47 +92,83 @@ def mark_absent(gap: Gap, evidence: Mapping[str, Any]) -> bool:
 
 
 def reopen(gap: Gap, reason: str) -> bool:
-    """It waits to be recovered (again); likewise."""
-    return _change(gap, GapStatus.OPEN, {"reopened": reason})
+    """It waits to be recovered (again), for `reason`; likewise."""
+    GAP_STATES.check(gap.status, GapStatus.OPEN)
+    reasons = [*gap.evidence.get("reopened", []), {"at": timezone.now().isoformat(), "reason": reason}]
+    return _change(gap, GapStatus.OPEN, {"reopened": reasons[-MOST_KEPT:]})
 
 
-def settle(gap: Gap, absent: Sequence[tuple[int, int, Mapping[str, Any]]], *, still_missing: bool) -> None:
-    """What an attempt to recover a gap came to.
+def settle(gap: Gap, absent: Iterable[Absent], still_missing: bool) -> bool:
+    """What an attempt to recover a gap came to; whether this call changed it. One that is closed meanwhile stays so.
 
-    `absent`: ranges inside the gap, ascending, that are proved absent upstream, each with its evidence;
-    `still_missing`: other ids are neither stored nor proved absent, so that the gap is open again. A gap that is absent
-    in parts becomes recovered, and each of these parts a gap of its own that is absent upstream.
+    `still_missing`: ids of it are neither stored nor known to be absent; then it is open again. Otherwise it is
+    recovered; or absent, when `absent` covers all of it; or, when that covers parts, it is recovered, names them in its
+    evidence, and each part becomes an absent gap of its own with the part's evidence. What lies outside is ignored.
     """
     with transaction.atomic():
-        gap.refresh_from_db()
+        row = Gap.objects.select_for_update().filter(pk=gap.pk, status__in=UNFINISHED).first()
+        if row is None:
+            return False
+        gap.status, gap.evidence = row.status, row.evidence
         if still_missing:
-            if gap.status == GapStatus.RECOVERING:
-                reopen(gap, "a recovery could not fill all of it")
-            return
-        if not without(gap.first_id, gap.last_id, [(first, last) for first, last, _ in absent]):
-            parts = [{**evidence, "ids": [first, last]} for first, last, evidence in absent]
-            mark_absent(gap, parts[0] if len(parts) == 1 else {"source": "several", "parts": parts})
-            return
-        ranges = [[first, last] for first, last, _ in absent]
-        if mark_recovered(gap, {"absent": ranges} if ranges else {}):
-            for first, last, evidence in absent:
-                Gap.objects.create(
-                    symbol_id=gap.symbol_id,
-                    first_id=first,
-                    last_id=last,
-                    before_ms=gap.before_ms,
-                    after_ms=gap.after_ms,
-                    cause=gap.cause,
-                    status=GapStatus.ABSENT_UPSTREAM,
-                    evidence={**evidence, "part_of": [gap.first_id, gap.last_id]},
-                )
+            return gap.status == GapStatus.RECOVERING and reopen(gap, "Some of its trades are still missing.")
+        parts = _inside(gap, absent)
+        if parts and sum(last - first + 1 for first, last, _ in parts) == gap.size:
+            return mark_absent(gap, _joined(parts))
+        if not mark_recovered(gap, {"absent": [[first, last] for first, last, _ in parts]} if parts else {}):
+            return False
+        Gap.objects.bulk_create(
+            Gap(
+                symbol_id=gap.symbol_id,
+                first_id=first,
+                last_id=last,
+                before_ms=gap.before_ms,
+                after_ms=gap.after_ms,
+                cause=gap.cause,
+                status=GapStatus.ABSENT_UPSTREAM,
+                evidence={**evidence, "part_of": [gap.first_id, gap.last_id]},
+            )
+            for first, last, evidence in parts
+        )
+        return True
 
 
 def _change(gap: Gap, status: GapStatus, evidence: Mapping[str, Any]) -> bool:
-    """Compare and set: nothing happens when somebody else changed it since it was read."""
+    """One step, if the row has not moved on."""
     GAP_STATES.check(gap.status, status)
-    merged = {**gap.evidence, **evidence}
-    done = Gap.objects.filter(pk=gap.pk, status=gap.status).update(status=status, evidence=merged, updated_at=Now())
-    if done:
-        gap.status, gap.evidence = status, merged
-    return bool(done)
+    merged = _merged(gap.evidence, evidence)
+    row = Gap.objects.filter(pk=gap.pk, status=gap.status)
+    if not row.update(status=status, evidence=merged, updated_at=Now()):
+        return False
+    gap.status, gap.evidence = status, merged
+    return True
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Both; where they disagree the new one counts and the old one is kept in the list `earlier`."""
+    replaced = {key: old[key] for key in new if key in old and key != "reopened" and old[key] != new[key]}
+    merged = {**old, **new}
+    if replaced:
+        merged["earlier"] = [*old.get("earlier", []), replaced][-MOST_KEPT:]
+    return merged
+
+
+def _inside(gap: Gap, absent: Iterable[Absent]) -> list[Absent]:
+    """The absent ranges as far as they lie in the gap: ascending, and no id twice."""
+    parts: list[Absent] = []
+    for first, last, evidence in sorted(absent, key=lambda each: each[:2]):
+        low, high = max(first, gap.first_id), min(last, gap.last_id)
+        if low <= high:
+            taken = [(each[0], each[1]) for each in parts]
+            parts.extend((*piece, evidence) for piece in without(low, high, taken))
+    return parts
+
+
+def _joined(parts: list[Absent]) -> Mapping[str, Any]:
+    """The evidence for a whole gap: that of its only part, or that of each."""
+    if len(parts) == 1:
+        return parts[0][2]
+    return {
+        "source": "several",
+        "parts": [{**evidence, "ids": [first, last]} for first, last, evidence in parts],
+    }
