@@ -1,0 +1,108 @@
+"""The one CSV inside an archive, in blocks of whole lines; for a zip that may be anything."""
+
+from __future__ import annotations
+
+import logging
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from collectors.binance.archivedownload import folder_unusable
+from collectors.binance.archivename import ArchiveName
+from collectors.binance.archiveproblems import ArchiveUnreadable, GaveUp
+
+#: Bytes of CSV in a block, and what no line is as long as.
+BLOCK_BYTES = 4_000_000
+#: CSV shrinks to a fifth in a zip, to a tenth when every row is there twice; a zip that claims more is a bomb.
+MOST_RATIO = 100
+#: The busiest month has about 8 GB of CSV.
+MOST_BYTES = 64_000_000_000
+#: Too small to do harm, whatever its ratio.
+SMALL_BYTES = 16_000_000
+#: Whatever a zip that is broken, or made to break its reader, ends in.
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_MEMBER = re.compile(r"(?P<symbol>.+)-aggTrades-(?P<date>\d{4}-\d\d(?:-\d\d)?)\.csv")
+#: What the exchange appends to the name of a contract whose ticker is used again.
+_SETTLED = "SETTLED"
+
+logger = logging.getLogger(__name__)
+
+
+def read_blocks(path: Path, name: ArchiveName, give_up: Callable[[], bool]) -> Iterator[bytes]:
+    """The CSV of the archive at `path`, in blocks of whole lines (only the very last may lack its end).
+
+    Raises ArchiveUnreadable: not a zip, not exactly one CSV in it, another archive's, one that would grow beyond all
+    measure, broken (its checksum is compared at the end), empty, or with a line longer than a block. FolderUnusable
+    when the file cannot be opened; GaveUp.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except OSError as error:
+        raise folder_unusable(path, error) from error
+    except _BROKEN as error:
+        raise ArchiveUnreadable(name.file, f"it is not a zip ({error})") from error
+    with archive:
+        member = _member(archive, name)
+        try:
+            opened = archive.open(member)
+        except _BROKEN as error:
+            raise ArchiveUnreadable(name.file, f"its zip is broken ({error})") from error
+        with opened:
+            yield from _lines(opened, path, name, give_up)
+
+
+def _member(archive: zipfile.ZipFile, name: ArchiveName) -> zipfile.ZipInfo:
+    members = archive.infolist()
+    if len(members) != 1 or not members[0].filename.endswith(".csv"):
+        shown = ", ".join(member.filename for member in members[:3]) or "nothing"
+        raise ArchiveUnreadable(name.file, f"it should hold one CSV and holds {shown}")
+    member = members[0]
+    expected = name.file.removesuffix(".zip") + ".csv"
+    if member.filename != expected:
+        said = _MEMBER.fullmatch(member.filename.rpartition("/")[2])
+        if said and (
+            said["symbol"] not in (name.symbol, name.symbol.removesuffix(_SETTLED)) or said["date"] != name.date
+        ):
+            raise ArchiveUnreadable(name.file, f"it holds another archive's {member.filename}")
+        logger.warning("%s holds %r, not %r; it is read all the same.", name.file, member.filename, expected)
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ArchiveUnreadable(name.file, f"its compression {member.compress_type} is not one the exchange uses")
+    large = member.file_size > SMALL_BYTES and member.file_size > MOST_RATIO * member.compress_size
+    if large or member.file_size > MOST_BYTES:
+        sizes = f"{member.compress_size} bytes would become {member.file_size}"
+        raise ArchiveUnreadable(name.file, f"{sizes}, which no trades do")
+    return member
+
+
+def _lines(opened: IO[bytes], path: Path, name: ArchiveName, give_up: Callable[[], bool]) -> Iterator[bytes]:
+    rest = b""
+    size = 0
+    while data := _read(opened, path, name):
+        if give_up():
+            raise GaveUp(name.file)
+        size += len(data)
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield rest + data[:end]
+            rest = data[end:]
+        elif len(rest) + len(data) <= BLOCK_BYTES:
+            rest += data
+        else:
+            raise ArchiveUnreadable(name.file, f"a line of its CSV has more than {BLOCK_BYTES} bytes")
+    if rest:
+        yield rest
+    if not size:
+        raise ArchiveUnreadable(name.file, "its CSV is empty")
+
+
+def _read(opened: IO[bytes], path: Path, name: ArchiveName) -> bytes:
+    try:
+        return opened.read(BLOCK_BYTES)
+    except OSError as error:
+        raise folder_unusable(path, error) from error
+    except _BROKEN as error:
+        raise ArchiveUnreadable(name.file, f"its zip is broken ({error})") from error
