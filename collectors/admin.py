@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from collectors.models import CollectorHost, Gap, ShardLease, Symbol
+from collectors.models import CollectorHost, Gap, ShardLease, StreamBoundary, Symbol
 
 admin.site.site_header = "DataProvider"
 admin.site.site_title = "DataProvider"
@@ -102,3 +102,12 @@ class GapAdmin(ReadOnly):
     @admin.display(description="ids missing")
     def missing(self, gap: Gap) -> int:
         return gap.size
+
+
+@admin.register(StreamBoundary)
+class StreamBoundaryAdmin(ReadOnly):
+    list_display = ("at", "symbol", "cause", "verdict", "last_before", "first_after")
+    list_filter = ("verdict", "cause")
+    search_fields = ("symbol__name",)
+    list_select_related = ("symbol",)
+    date_hierarchy = "at"

@@ -22,6 +22,11 @@ def workers(text: str) -> int:
     return number
 
 
+def workers_or_none(text: str) -> int:
+    """The same, or 0 for none."""
+    return 0 if text == "0" else workers(text)
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1."""
     try:

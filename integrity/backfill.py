@@ -1,4 +1,4 @@
-"""A backfill as a command runs it: its jobs, worked on here (and by a running system beside us), until they are done."""
+"""A backfill as a command runs it: its jobs, worked on here (and by a running system too), until they are done."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ class Backfill:
     def _worker(self, number: int, problems: list[Exception]) -> None:
         owner = f"{socket.gethostname()}:{os.getpid()} backfill {number}"
         next_reap = 0.0
+        tools = self._make_tools()
         try:
-            tools = self._make_tools()
             performer = Performer(tools, self.stop.is_set)
             while not self.stop.is_set() and self._is_worth_waiting():
                 if number == 0 and time.monotonic() >= next_reap:
@@ -155,6 +155,7 @@ class Backfill:
             problems.append(problem)
             self.stop.set()
         finally:
+            tools.close()
             connection.close()
 
     def _is_worth_waiting(self) -> bool:

@@ -27,11 +27,13 @@ def fetch_ids(
     symbol: str,
     missing: Sequence[Range],
     *,
+    bounds: Sequence[Range],
     moved: Callable[[int, int], None],
     absent: list[Absent],
 ) -> Later | None:
     """Store the trades of `missing` (ascending ranges); what the exchange skips is added to `absent` with its evidence.
 
+    A page brings more than was asked for: of that only ids in `bounds` are stored, which other gaps name.
     `moved(read, stored)` is told of each page. Returns Later when the exchange has not got that far yet. Raises what
     Rest (TooOld among it) and Filler raise.
     """
@@ -49,7 +51,7 @@ def fetch_ids(
                 after = int(np.searchsorted(page.aggregate_id, hole[1]))
                 if now_ms - int(page.timestamp[after]) < SETTLED_MS:
                     return Later(f"REST skips {hole[0]}–{hole[1]} of {symbol}; that is believed later.", 20.0)
-            stored = filler.fill(page, list(missing))
+            stored = filler.fill(page, bounds)
             evidence = {"source": "rest", "asked_from": position, "at_ms": now_ms}
             absent.extend(
                 (low, high, {**evidence, "next_id": int(page.aggregate_id[np.searchsorted(page.aggregate_id, high)])})

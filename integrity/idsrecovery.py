@@ -41,18 +41,19 @@ class IdsRecovery:
         self._rest = tools.rest(Priority.GAP, give_up)
         self._archive = ArchiveDays(tools.archives, tools.folder / str(job.pk), give_up)
         self._absent: list[Absent] = []
+        #: What may be stored: the ids that gaps name. All others belong to live collection.
+        self._territory: list[Range] = []
 
     def run(self) -> Outcome:
         """Until every gap is settled, or something has to be waited for.
 
         Raises JobProblem, Stopped and what REST, the archives and the store raise.
         """
-        gaps = list(self._job.gaps.filter(status__in=UNFINISHED).order_by("-last_id"))
+        gaps = list(self._job.gaps.filter(status__in=UNFINISHED).order_by("first_id"))
         take_up(gaps)
-        territory = sorted((gap.first_id, gap.last_id) for gap in gaps)
-        self._progress.units_total, self._progress.units_done = size(territory), 0
+        self._territory = [(gap.first_id, gap.last_id) for gap in gaps]
+        self._progress.units_total, self._progress.units_done = size(self._territory), 0
         later: list[Later] = []
-        # Newest first: what is about to be asked for by users.
         for gap in gaps:
             found = self._recover(gap)
             still = self._still_missing(gap)
@@ -112,6 +113,7 @@ class IdsRecovery:
                         self._tools.clock,
                         self._symbol,
                         missing,
+                        bounds=self._territory,
                         moved=self._moved,
                         absent=self._absent,
                     )
@@ -122,7 +124,7 @@ class IdsRecovery:
                 if later is not None:
                     return later
             elif way is Way.ARCHIVE:
-                tried[days[0]] = self._by_archive(days[0], gap)
+                tried[days[0]] = self._by_archive(days[0])
             else:
                 verdict = self._judge(missing[0], oldest, newest, tried)
                 if verdict is not None:
@@ -145,7 +147,7 @@ class IdsRecovery:
             return [last - timedelta(days=number) for number in range(DAYS_SEARCHED)]
         return days_between(day_of(min(oldest, newest)), last)
 
-    def _by_archive(self, day: date, gap: Gap) -> ArchiveSeen:
+    def _by_archive(self, day: date) -> ArchiveSeen:
         seen = ArchiveSeen()
         for name in (ArchiveName.daily(self._symbol, day), ArchiveName.monthly(self._symbol, day)):
             if start_of(name.last_day + timedelta(days=1)) > self._tools.clock.now_ms():
@@ -159,7 +161,7 @@ class IdsRecovery:
                             self._tools.store,
                             self._filler,
                             found,
-                            bounds=[(gap.first_id, gap.last_id)],
+                            bounds=self._territory,
                             moved=self._moved,
                         )
                         seen.add(name.file, found.first_id, found.last_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import requests
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -20,21 +21,33 @@ HOUR_MS = 3_600_000
 
 
 def make_tools(config: Config, give_up: Callable[[], bool]) -> Tools:
-    """Connections are made on first use. `give_up` ends what waits for the exchange's clock."""
+    """For one thread (the store may be used by more); connections are made on first use.
+
+    `give_up` ends what waits for the exchange's clock.
+    """
     redis = Redis.from_url(
         config.redis_url, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
     )
     budget = WeightBudget(redis)
 
+    session = requests.Session()
+    store = ClickHouse(Address.from_config(config), pool_size=2, timeout=120.0)
+
     def rest(priority: Priority, stop: Callable[[], bool]) -> Rest:
-        return Rest(config.binance_rest_url, budget, priority, stop)
+        return Rest(config.binance_rest_url, budget, priority, stop, session)
+
+    def close() -> None:
+        store.close()
+        session.close()
+        redis.close()
 
     return Tools(
-        store=ClickHouse(Address.from_config(config), pool_size=2, timeout=120.0),
+        store=store,
         rest=rest,
-        archives=Archives(config.binance_archive_url, config.binance_archive_listing_url),
+        archives=Archives(config.binance_archive_url, config.binance_archive_listing_url, session),
         clock=ExchangeClock(rest(Priority.GAP, give_up)),
         folder=config.dataprovider_home / "downloads",
         look_back_ms=config.binance_rest_lookback_hours * HOUR_MS,
         give_up_days=config.archive_give_up_days,
+        closing=close,
     )

@@ -25,3 +25,8 @@ class Tools:
     folder: Path
     look_back_ms: int
     give_up_days: int
+    closing: Callable[[], None]
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.closing()

@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.fixtures_clickhouse", "tests.fixtures_exchange", "tests.fixtures_collectors"]
+pytest_plugins = [
+    "tests.fixtures_clickhouse",
+    "tests.fixtures_exchange",
+    "tests.fixtures_collectors",
+    "tests.fixtures_recovery",
+]

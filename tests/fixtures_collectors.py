@@ -48,6 +48,10 @@ class RunningCollectors:
             "DATAPROVIDER_HOME": str(home),
             "BINANCE_REST_URL": exchange.url,
             "BINANCE_STREAM_URL": exchange.ws_url,
+            "BINANCE_ARCHIVE_URL": exchange.url,
+            "BINANCE_ARCHIVE_LISTING_URL": f"{exchange.url}/listing",
+            # Tests of collection alone look at the gaps it leaves.
+            "RECOVERY_WORKERS": "0",
             **variables,
         }
         with self.log.open("ab") as log:

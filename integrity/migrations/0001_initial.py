@@ -153,6 +153,7 @@ class Migration(migrations.Migration):
                 ('fingerprint', models.CharField(help_text="Of the month's rows, in any order (mod 2^64).", max_length=20)),
                 ('proved_days', models.PositiveSmallIntegerField(default=0, help_text='How many of its days were proved row by row.')),
                 ('proved_fingerprint', models.CharField(blank=True, help_text='Of these days.', max_length=20)),
+                ('runs', models.JSONField(blank=True, default=list, help_text='Of these days: the runs of stored ids, each [first id, last id, rows, different trades].')),
                 ('checked_at', models.DateTimeField()),
                 ('symbol', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='month_checks', to='collectors.symbol')),
             ],

@@ -19,7 +19,7 @@ class CheckResult(models.TextChoices):
 
 
 class MonthCheck(models.Model):
-    """One calendar month (UTC) of one symbol, as it was last checked."""
+    """One calendar month (UTC) of one symbol, as it was when it was last looked at; what is unchanged is not written."""
 
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="month_checks")
     month = models.DateField(help_text="Its first day.")
@@ -34,6 +34,11 @@ class MonthCheck(models.Model):
     fingerprint = models.CharField(max_length=20, help_text="Of the month's rows, in any order (mod 2^64).")
     proved_days = models.PositiveSmallIntegerField(default=0, help_text="How many of its days were proved row by row.")
     proved_fingerprint = models.CharField(max_length=20, blank=True, help_text="Of these days.")
+    runs = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Of these days: the runs of stored ids, each [first id, last id, rows, different trades].",
+    )
     checked_at = models.DateTimeField()
 
     class Meta:

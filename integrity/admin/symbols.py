@@ -1,0 +1,114 @@
+"""Symbols: how far each can be trusted, and asking for its history or a check."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+
+from collectors.admin import SymbolAdmin
+from collectors.models import Symbol
+from dataprovider.clickhouse import Address, ClickHouse, ClickHouseError
+from integrity import queue
+from integrity.admin.confirm import ANSWERED, ask
+from integrity.admin.shapes import list_link
+from integrity.check import IntegrityCheck
+from integrity.models import Source
+from integrity.planner import months
+
+#: A check inside a request: at most so many symbols, and so many seconds.
+MOST_CHECKED = 50
+CHECK_SECONDS = 20.0
+FIRST_DAY = date(2019, 9, 1)
+
+
+class DateRange(forms.Form):
+    first = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}), help_text="UTC")
+    last = forms.DateField(label="To", widget=forms.DateInput(attrs={"type": "date"}), help_text="Included, UTC")
+    source = forms.ChoiceField(choices=Source.choices)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        first, last = cleaned.get("first"), cleaned.get("last")
+        if first and last and not FIRST_DAY <= first <= last <= datetime.now(UTC).date():
+            raise forms.ValidationError(f"The days must go from {FIRST_DAY} at the earliest to today at the latest.")
+        return cleaned
+
+
+admin.site.unregister(Symbol)
+
+
+@admin.register(Symbol)
+class RecoverableSymbolAdmin(SymbolAdmin):
+    list_display = (*SymbolAdmin.list_display, "trusted_until", "months")
+    list_select_related = ("trust",)
+    actions = (*SymbolAdmin.actions, "backfill", "verify_now")
+
+    @admin.display(description="whole until")
+    def trusted_until(self, symbol: Symbol) -> str:
+        trust = getattr(symbol, "trust", None)
+        return "–" if trust is None else f"{datetime.fromtimestamp(trust.trust_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="checks")
+    def months(self, symbol: Symbol) -> SafeString:
+        return list_link("integrity_monthcheck", "months", symbol__id__exact=symbol.pk)
+
+    @admin.action(description="Backfill a date range …", permissions=["change"])
+    def backfill(self, request: HttpRequest, queryset: QuerySet[Symbol]) -> TemplateResponse | None:
+        answered = ANSWERED in request.POST
+        form = DateRange(request.POST if answered else None, initial={"last": datetime.now(UTC).date()})
+        if not form.is_valid():
+            return ask(
+                self,
+                request,
+                queryset,
+                action="backfill",
+                title="Backfill a date range",
+                explanation="What is missing of these days is fetched for each of these symbols, behind all open gaps.",
+                form=form,
+                button="Backfill",
+            )
+        made, batch = 0, f"admin {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())}"
+        for symbol in queryset:
+            first = max(form.cleaned_data["first"], symbol.onboard_date.astimezone(UTC).date())
+            for first_day, last_day in months(first, form.cleaned_data["last"]):
+                job = (symbol, first_day, last_day)
+                made += queue.add_days_job(*job, source=form.cleaned_data["source"], batch=batch)[1]
+        self.message_user(request, f"{made} jobs are waiting for their turn (batch “{batch}”).", messages.SUCCESS)
+        return None
+
+    @admin.action(description="Verify now", permissions=["change"])
+    def verify_now(self, request: HttpRequest, queryset: QuerySet[Symbol]) -> None:
+        names = list(queryset.values_list("name", flat=True)[: MOST_CHECKED + 1])
+        if len(names) > MOST_CHECKED:
+            self.message_user(
+                request, f"At most {MOST_CHECKED} at a time here; `manage.py verify` takes all.", messages.ERROR
+            )
+            return
+        deadline = time.monotonic() + CHECK_SECONDS
+        store = ClickHouse(Address.from_config(settings.CONFIG), pool_size=1, timeout=CHECK_SECONDS)
+        try:
+            run = IntegrityCheck(store).run(names, stop=lambda: time.monotonic() > deadline)
+        except ClickHouseError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return
+        finally:
+            store.close()
+        if run.finished_at is None:
+            self.message_user(request, "Not finished in time: the next check goes on.", messages.WARNING)
+            return
+        level = messages.WARNING if run.missing or run.duplicates else messages.SUCCESS
+        self.message_user(
+            request,
+            f"{len(names)} symbols checked: {run.missing:,} ids missing, {run.duplicates:,} rows twice, "
+            f"{run.gaps_opened} new gaps.",
+            level,
+        )
