@@ -47,10 +47,15 @@ def collected() -> list[Symbol]:
     return list(Symbol.objects.filter(enabled=True, status__in=COLLECTED).order_by("name"))
 
 
-def first_archived_day(archives: Archives, symbol: str) -> date | None:
-    """The first day of which the exchange lists an archive; None: it lists none. Raises ArchiveUnreachable."""
-    listed = [each.name.first_day for period in (DAILY, MONTHLY) for each in archives.listed(symbol, period)]
-    return min(listed, default=None)
+def archived_days(archives: Archives, symbol: str) -> tuple[date, date] | None:
+    """The first and the last day of which the exchange lists an archive; None: it lists none.
+
+    Raises ArchiveUnreachable, and ValueError for what no file can be named after.
+    """
+    names = [each.name for period in (DAILY, MONTHLY) for each in archives.listed(symbol, period)]
+    if not names:
+        return None
+    return min(name.first_day for name in names), max(name.last_day for name in names)
 
 
 def _newest(name: str) -> Symbol | None:
@@ -59,15 +64,14 @@ def _newest(name: str) -> Symbol | None:
 
 def _delisted(name: str, archives: Archives) -> Symbol | None:
     try:
-        first = first_archived_day(archives, name)
+        days = archived_days(archives, name)
     except ValueError:
-        # No file can be named after it.
         return None
-    if first is None:
+    if days is None:
         return None
     return Symbol.objects.create(
         name=name,
-        onboard_date=datetime.combine(first, time(), UTC),
+        onboard_date=datetime.combine(days[0], time(), UTC),
         contract_type="",
         status=SymbolStatus.DELISTED,
         enabled=False,

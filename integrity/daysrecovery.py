@@ -12,7 +12,7 @@ from collectors.binance.rest import TooOld, UnknownContract
 from collectors.binance.weight import Priority
 from collectors.collected import is_collected
 from integrity.archivedays import ArchiveDays, BadArchive
-from integrity.contracts import first_archived_day
+from integrity.contracts import archived_days
 from integrity.dayfill import fill_day
 from integrity.fill import Filler, Stopped
 from integrity.models import RecoveryJob, Source
@@ -50,7 +50,7 @@ class DaysRecovery:
         self._left = [date.fromisoformat(day) for day in progress.result.get("left", wanted)]
         self._bad: dict[date, str] = {}
         self._later: list[Later] = []
-        self._first_listed: date | None = None
+        self._listed: tuple[date, date] | None = None
         self._listing_read = False
 
     def run(self) -> Outcome:
@@ -101,9 +101,10 @@ class DaysRecovery:
     def _one_day(self, day: date) -> bool:
         """Do what can be done of a day now; False when only its monthly archive is left to try."""
         now_ms = self._tools.clock.now_ms()
-        over = start_of(day) + DAY_MS <= now_ms
+        # A replayed exchange has archives of days that its clock has not reached.
+        over = start_of(day) + DAY_MS <= now_ms or self._is_listed(day)
         edge = now_ms - self._tools.look_back_ms + EDGE_MS
-        if start_of(day) > now_ms:
+        if start_of(day) > now_ms and not over:
             self._finished(day)
             return True
         if self._job.source != Source.REST and over:
@@ -167,9 +168,18 @@ class DaysRecovery:
 
     def _before_the_first(self, day: date) -> bool:
         """Whether the exchange's listing of this symbol begins after `day`."""
+        listed = self._listing()
+        return listed is not None and day < listed[0]
+
+    def _is_listed(self, day: date) -> bool:
+        listed = self._listing() if self._job.source != Source.REST else None
+        return listed is not None and listed[0] <= day <= listed[1]
+
+    def _listing(self) -> tuple[date, date] | None:
+        """The first and the last day of the symbol's listed archives, read once a run."""
         if not self._listing_read:
-            self._first_listed, self._listing_read = first_archived_day(self._tools.archives, self._symbol), True
-        return self._first_listed is not None and day < self._first_listed
+            self._listed, self._listing_read = archived_days(self._tools.archives, self._symbol), True
+        return self._listed
 
     def _store(self, days: Iterable[ArchiveDay]) -> None:
         for found in days:

@@ -6,7 +6,7 @@ from typing import Any
 
 from collectors.binance.archive import Archives
 from dataprovider.clickhouse import ClickHouse
-from integrity.contracts import first_archived_day
+from integrity.contracts import archived_days
 from integrity.models import JobStatus, RecoveryJob, SymbolTrust
 from integrity.planner import day_of
 
@@ -17,10 +17,10 @@ def origin_of(store: ClickHouse, archives: Archives, symbol: str) -> dict[str, A
     Raises ClickHouseError and ArchiveUnreachable.
     """
     rows = store.query("symbol_extent", symbols=[symbol])
-    listed = first_archived_day(archives, symbol)
-    if not rows or listed is None or day_of(int(rows[0][5]) * 1000) > listed:
+    listed = archived_days(archives, symbol)
+    if not rows or listed is None or day_of(int(rows[0][5]) * 1000) > listed[0]:
         return None
-    return {"source": "archive listing", "first_id": int(rows[0][2]), "first_archived_day": listed.isoformat()}
+    return {"source": "archive listing", "first_id": int(rows[0][2]), "first_archived_day": listed[0].isoformat()}
 
 
 def apply_origins() -> int:

@@ -21,11 +21,12 @@ from dataprovider.numbers import workers
 from integrity.backfill import Backfill
 from integrity.backfillview import BackfillView
 from integrity.check import IntegrityCheck
-from integrity.contracts import UnknownContracts, collected, find
+from integrity.contracts import UnknownContracts, archived_days, collected, find
 from integrity.maketools import make_tools
 from integrity.models import Source
 from integrity.origin import apply_origins
 from integrity.planner import day_of
+from integrity.tools import Tools
 
 #: The exchange's first day of USDⓈ-M futures: nothing can be asked for before it.
 FIRST_DAY = date(2019, 9, 1)
@@ -73,13 +74,21 @@ class Command(BaseCommand):
         try:
             rest = tools.rest(Priority.BACKFILL, backfill.stop.is_set)
             symbols = collected() if options["all"] else find(options["symbols"], rest, tools.archives)
-            today = day_of(tools.clock.now_ms())
+            newest = self._newest_day(tools, symbols, options)
         except (ExchangeProblem, ArchiveUnreachable, UnknownContracts) as problem:
             raise CommandError(str(problem)) from None
         if not symbols:
             raise CommandError("No contract is collected yet: run `manage.py syncsymbols` first.")
-        newest = today - timedelta(days=1) if options["source"] == Source.ARCHIVE else today
         return symbols, min(options["last"] or newest, newest)
+
+    def _newest_day(self, tools: Tools, symbols: list[Symbol], options: dict[str, Any]) -> date:
+        """Today by the exchange's clock (yesterday for archives), or the last archived day asked for beyond it."""
+        today = day_of(tools.clock.now_ms())
+        newest = today - timedelta(days=1) if options["source"] == Source.ARCHIVE else today
+        if options["last"] is not None and options["last"] > newest and options["source"] != Source.REST:
+            listed = [archived_days(tools.archives, symbol.name) for symbol in symbols]
+            newest = max([newest, *(days[1] for days in listed if days is not None)])
+        return newest
 
     def _report(self, backfill: Backfill, seconds: float) -> None:
         progress = backfill.progress()
