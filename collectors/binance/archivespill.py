@@ -156,7 +156,8 @@ def _distinct(rows: Rows) -> Rows:
         # Different trades under one id and first trade id were never seen; they too have one order.
         rows = rows[np.lexsort([rows[field] for field in (*_REST, *reversed(_KEY))])]
         same = _equal(rows, ROW.names or ())
-    return rows[np.concatenate([[True], ~same])]
+    distinct: Rows = rows[np.concatenate([[True], ~same])]
+    return distinct
 
 
 def _equal(rows: Rows, fields: Iterable[str]) -> npt.NDArray[np.bool_]:
