@@ -11,9 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from dataprovider.simulator.archive_files import ArchiveFile
+from dataprovider.simulator.absences import Absences, Span
+from dataprovider.simulator.archive_faults import lacking
+from dataprovider.simulator.archive_files import ArchiveFile, read_rows
 from dataprovider.simulator.frames import archive_rows
 from dataprovider.simulator.made_up import MadeUpMarket
+from dataprovider.simulator.market import Market
 
 HEADER = b"agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n"
 HOUR_MS = 3_600_000
@@ -58,6 +61,21 @@ class Item:
         return end + int(delay_hours * HOUR_MS)
 
 
+def item_of(period: str, symbol: str, name: str) -> Item | None:
+    """The archive a zip's name stands for; None when it is no archive's name."""
+    if period not in PERIODS or "/" in symbol:
+        return None
+    date = name.removeprefix(f"{symbol}-aggTrades-").removesuffix(".zip")
+    item = Item(period, symbol, date)
+    if item.name != name or len(date) != (10 if period == "daily" else 7):
+        return None
+    try:
+        item.span_ms()
+    except ValueError:
+        return None
+    return item
+
+
 class Shelf(Protocol):
     """Where archives come from. Its methods may be called from any thread."""
 
@@ -69,6 +87,10 @@ class Shelf(Protocol):
 
     def file(self, item: Item) -> Path:
         """The zip. Raises KeyError when there is none."""
+        ...
+
+    def placed_ms(self, item: Item) -> int | None:
+        """When somebody put the file there, which published it at once; None: it is published in its time."""
         ...
 
     def checksum(self, item: Item) -> bytes | None:
@@ -85,10 +107,14 @@ class Shelf(Protocol):
 
 
 class DiskShelf:
-    """Archives from a folder, served unchanged."""
+    """Archives from a folder, served unchanged, but for absent ids; copies without those are kept in `folder`."""
 
-    def __init__(self, files: Sequence[ArchiveFile]) -> None:
-        self._files = {Item(file.period, file.symbol, file.date): file.path for file in files}
+    def __init__(self, files: Sequence[ArchiveFile], absences: Absences, folder: Path) -> None:
+        self._archives = {Item(file.period, file.symbol, file.date): file for file in files}
+        self._files = {item: file.path for item, file in self._archives.items()}
+        self._absences = absences
+        self._folder = folder
+        self._span = lru_cache(maxsize=None)(self._find_span)
 
     def items(self, prefix: str) -> Iterator[Item]:
         yield from self._files
@@ -97,30 +123,52 @@ class DiskShelf:
         return item in self._files
 
     def file(self, item: Item) -> Path:
-        return self._files[item]
+        absent = self._absent(item)
+        if not absent:
+            return self._files[item]
+        path = self._folder / item.period / hashlib.md5(repr(absent).encode(), usedforsecurity=False).hexdigest()
+        return path / item.name if (path / item.name).exists() else lacking(self._files[item], path / item.name, absent)
+
+    def placed_ms(self, item: Item) -> int | None:
+        return None
 
     def checksum(self, item: Item) -> bytes | None:
+        if self._absent(item):
+            return None
         path = self._files[item]
         found = path.with_name(path.name + ".CHECKSUM")
         return found.read_bytes() if found.exists() else None
 
     def size(self, item: Item) -> int:
-        return self._files[item].stat().st_size
+        return self.file(item).stat().st_size
 
     def identity(self, item: Item) -> str:
         stat = self._files[item].stat()
-        return f"{stat.st_size}-{stat.st_mtime_ns}"
+        return f"{stat.st_size}-{stat.st_mtime_ns}{self._absent(item) or ''}"
+
+    def _absent(self, item: Item) -> list[Span]:
+        return self._absences.within(item.symbol, *self._span(item)) if self._absences.of(item.symbol) else []
+
+    def _find_span(self, item: Item) -> Span:
+        """Its lowest id, and the one after its highest: rows of archives may be in any order."""
+        spans = [(int(rows[:, 0].min()), int(rows[:, 0].max()) + 1) for rows in read_rows(self._archives[item])]
+        return (min(first for first, _ in spans), max(end for _, end in spans)) if spans else (0, 0)
 
 
 class MadeUpShelf:
-    """Archives of the made-up market's past, made on demand and kept in `folder`."""
+    """Archives of the made-up market's past, made on demand and kept in `folder`.
 
-    def __init__(self, market: MadeUpMarket, folder: Path) -> None:
+    `market` gives the rows, `whole` is the same market with the ids that are absent.
+    """
+
+    def __init__(self, whole: MadeUpMarket, market: Market, absences: Absences, folder: Path) -> None:
+        self._whole = whole
         self._market = market
+        self._absences = absences
         self._folder = folder
         self._known = {contract.symbol for contract in market.contracts}
         # The past never changes, so neither does the answer.
-        self._rows = lru_cache(maxsize=100_000)(self._count_rows)
+        self._ids = lru_cache(maxsize=100_000)(self._find_ids)
 
     def items(self, prefix: str) -> Iterator[Item]:
         for contract in self._market.contracts:
@@ -148,6 +196,9 @@ class MadeUpShelf:
             self._forget_oldest(path)
         return path
 
+    def placed_ms(self, item: Item) -> int | None:
+        return None
+
     def checksum(self, item: Item) -> bytes | None:
         return None
 
@@ -167,7 +218,7 @@ class MadeUpShelf:
                 total -= size
 
     def _dates(self, symbol: str) -> Iterator[Item]:
-        begin = datetime.fromtimestamp(self._market.segments[0].start_ms / 1000, UTC).date()
+        begin = datetime.fromtimestamp(self._whole.segments[0].start_ms / 1000, UTC).date()
         today = datetime.fromtimestamp(self._market.now_ms() / 1000, UTC).date()
         for days in range((today - begin).days):
             yield Item("daily", symbol, (begin + timedelta(days=days)).isoformat())
@@ -176,20 +227,21 @@ class MadeUpShelf:
             yield Item("monthly", symbol, f"{month:%Y-%m}")
             month = _next_month(month)
 
-    def _ids(self, item: Item) -> tuple[int, int]:
-        now = self._market.now_ms()
-        first, end = (self._market.first_id_since(item.symbol, edge, now) for edge in item.span_ms())
+    def _find_ids(self, item: Item) -> Span:
+        now = self._whole.now_ms()
+        first, end = (self._whole.first_id_since(item.symbol, edge, now) for edge in item.span_ms())
         return first, end
 
-    def _count_rows(self, item: Item) -> int:
-        first, end = self._ids(item)
-        return end - first
+    def _rows(self, item: Item) -> int:
+        return sum(end - first for first, end in self._absences.outside(item.symbol, *self._ids(item)))
 
     def _runs(self, item: Item) -> str:
         """What the rows follow from: files made under other parameters must not be taken for these."""
         first, end = self._ids(item)
-        names = [segment.parameters.fingerprint for segment in self._market.segments]
-        return hashlib.md5(repr((item, first, end, names)).encode(), usedforsecurity=False).hexdigest()
+        names = [segment.parameters.fingerprint for segment in self._whole.segments]
+        absent = self._absences.within(item.symbol, first, end)
+        found = repr((item, first, end, names, *absent)).encode()
+        return hashlib.md5(found, usedforsecurity=False).hexdigest()
 
     def _path(self, item: Item) -> Path:
         return self._folder / item.period / self._runs(item)[:16] / item.name

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import os
+import zipfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import web
 
 from dataprovider.simulator.archive_faults import corrupted, partial
-from dataprovider.simulator.archive_shelf import PERIODS, Item, Shelf
+from dataprovider.simulator.archive_shelf import Item, Shelf, item_of
 from dataprovider.simulator.faults import Archive, Faults
 from dataprovider.simulator.limits import Limits
 from dataprovider.simulator.listing import Entry, list_bucket
@@ -24,6 +27,15 @@ NO_SUCH_KEY = (
     "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
 )
 CHECKSUM = ".CHECKSUM"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a request gets. The file is open: it may be replaced before it is sent."""
+
+    file: BinaryIO
+    checksum: bytes | None
+    headers: dict[str, str]
 
 
 class Archives:
@@ -46,33 +58,32 @@ class Archives:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        item = _item(request.match_info["period"], request.match_info["symbol"], name.removesuffix(CHECKSUM))
-        if (
-            item is None
-            or not await asyncio.to_thread(self._is_published, item)
-            or self._fault(item, "missing", "late")
-        ):
-            return web.Response(status=404, text=NO_SUCH_KEY, content_type="application/xml")
+        item = item_of(request.match_info["period"], request.match_info["symbol"], name.removesuffix(CHECKSUM))
+        if item is None:
+            return _no_such_key()
         try:
+            if not await asyncio.to_thread(self._is_published, item) or self._fault(item, "missing", "late"):
+                return _no_such_key()
             async with self._making:
-                path = await asyncio.to_thread(self._file, item)
-                checksum = await asyncio.to_thread(self._checksum, item, path) if name.endswith(CHECKSUM) else None
-        except OSError as error:
-            return web.Response(status=503, text=f"{item.name} cannot be made here: {error.strerror}.")
-        headers = {
-            "ETag": f'"{self._etag(item)}"',
-            "Last-Modified": formatdate(self._modified_ms(item) / 1000, usegmt=True),
-        }
-        if request.headers.get("If-None-Match") == headers["ETag"] and checksum is None:
-            return web.Response(status=304, headers=headers)
-        if checksum is not None:
-            return web.Response(body=checksum, headers=headers, content_type="binary/octet-stream")
-        headers |= {"Content-Length": str(path.stat().st_size), "Content-Type": "application/zip"}
-        response = web.StreamResponse(headers=headers)
-        await response.prepare(request)
-        if request.method == "GET":
-            async for piece in _pieces(path):
-                await response.write(piece)
+                found = await asyncio.to_thread(self._found, item, name.endswith(CHECKSUM))
+        except (KeyError, FileNotFoundError):
+            # Taken away in between.
+            return _no_such_key()
+        except (OSError, zipfile.BadZipFile) as error:
+            reason = getattr(error, "strerror", None) or error
+            return web.Response(status=503, text=f"{item.name} cannot be made here: {reason}.")
+        with found.file as file:
+            if found.checksum is not None:
+                return web.Response(body=found.checksum, headers=found.headers, content_type="binary/octet-stream")
+            if request.headers.get("If-None-Match") == found.headers["ETag"]:
+                return web.Response(status=304, headers=found.headers)
+            size = os.fstat(file.fileno()).st_size
+            headers = {**found.headers, "Content-Length": str(size), "Content-Type": "application/zip"}
+            response = web.StreamResponse(headers=headers)
+            await response.prepare(request)
+            if request.method == "GET":
+                while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+                    await response.write(piece)
         return response
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -87,23 +98,43 @@ class Archives:
         return web.Response(text=text, content_type="application/xml", charset="utf-8")
 
     def _listed(self, prefix: str, delimiter: str, marker: str, most: str) -> str:
-        entries = []
+        entries: list[Entry] = []
         for item in self._shelf.items(prefix):
-            if self._is_published(item) and not self._fault(item, "missing"):
-                modified = datetime.fromtimestamp(self._modified_ms(item) / 1000, UTC)
-                etag = self._etag(item)
-                entries.append(Entry(item.key, self._shelf.size(item), etag, modified))
-                entries.append(Entry(item.key + CHECKSUM, len(item.name) + 67, etag[::-1], modified))
+            try:
+                if self._is_published(item) and not self._fault(item, "missing"):
+                    entries += self._entries(item)
+            except (KeyError, FileNotFoundError):
+                # Taken away in between.
+                continue
         return list_bucket(entries, prefix, delimiter, marker, int(most) if most.isdecimal() else None)
+
+    def _entries(self, item: Item) -> list[Entry]:
+        modified = datetime.fromtimestamp(self._modified_ms(item) / 1000, UTC)
+        etag = self._etag(item)
+        return [
+            Entry(item.key, self._shelf.size(item), etag, modified),
+            Entry(item.key + CHECKSUM, len(item.name) + 67, etag[::-1], modified),
+        ]
+
+    def _found(self, item: Item, wants_checksum: bool) -> _Found:
+        path = self._file(item)
+        headers = {
+            "ETag": f'"{self._etag(item)}"',
+            "Last-Modified": formatdate(self._modified_ms(item) / 1000, usegmt=True),
+        }
+        checksum = self._checksum(item, path) if wants_checksum else None
+        return _Found(path.open("rb"), checksum, headers)
 
     def _is_published(self, item: Item) -> bool:
         delay = self._limits.archive_delay_hours
-        if delay >= 0 and self._market.now_ms() < item.published_ms(delay):
+        placed = self._shelf.placed_ms(item) is not None
+        if not placed and delay >= 0 and self._market.now_ms() < item.published_ms(delay):
             return False
         return self._shelf.has(item)
 
     def _modified_ms(self, item: Item) -> int:
-        return item.published_ms(max(0.0, self._limits.archive_delay_hours))
+        placed = self._shelf.placed_ms(item)
+        return placed if placed is not None else item.published_ms(max(0.0, self._limits.archive_delay_hours))
 
     def _etag(self, item: Item) -> str:
         spoiled = self._fault(item, "corrupt", "partial")
@@ -138,26 +169,10 @@ class Archives:
     def _fault(self, item: Item, *kinds: str) -> Archive | None:
         for fault in self._faults.of(Archive):
             hit = fault.symbol in (None, item.symbol) and fault.date in (None, item.date)
-            if hit and fault.kind in kinds:
+            if hit and fault.period in (None, item.period) and fault.kind in kinds:
                 return fault
         return None
 
 
-def _item(period: str, symbol: str, name: str) -> Item | None:
-    if period not in PERIODS:
-        return None
-    date = name.removeprefix(f"{symbol}-aggTrades-").removesuffix(".zip")
-    item = Item(period, symbol, date)
-    if item.name != name or len(date) != (10 if period == "daily" else 7):
-        return None
-    try:
-        item.span_ms()
-    except ValueError:
-        return None
-    return item
-
-
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-            yield piece
+def _no_such_key() -> web.Response:
+    return web.Response(status=404, text=NO_SUCH_KEY, content_type="application/xml")

@@ -6,11 +6,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from dataprovider.simulator.absences import Absences
 from dataprovider.simulator.archive_files import find_archives
+from dataprovider.simulator.archive_overlay import OverlayShelf
 from dataprovider.simulator.archive_shelf import DiskShelf, MadeUpShelf, Shelf
 from dataprovider.simulator.archives import Archives
-from dataprovider.simulator.clock import wall_ms
+from dataprovider.simulator.clock import MovableClock, wall_ms
+from dataprovider.simulator.clock_offset import OffsetFile
+from dataprovider.simulator.errors import SimulatorError
 from dataprovider.simulator.faults import Faults
+from dataprovider.simulator.lacking import LackingMarket
 from dataprovider.simulator.limits import Limits
 from dataprovider.simulator.made_up import MadeUpMarket
 from dataprovider.simulator.made_up_symbols import made_up_contracts
@@ -39,33 +44,41 @@ def build_exchange(options: Options, work: Path) -> Exchange:
         look_back_hours=options.look_back_hours,
         archive_delay_hours=options.archive_delay_hours,
     )
+    market: Market
     shelf: Shelf
     if options.archive_dir is None:
-        listed = _listed(options, limits) or made_up_contracts(DEFAULT_SYMBOLS, wall_ms(), limits.weight_per_minute)
+        clock = MovableClock(wall_ms, OffsetFile(options.state_dir) if options.state_dir else None)
+        listed = _listed(options, limits, clock()) or made_up_contracts(
+            DEFAULT_SYMBOLS, clock(), limits.weight_per_minute
+        )
         made_up = MadeUpMarket(
             listed.contracts,
             seed=options.seed,
             rate=options.rate,
-            clock=wall_ms,
+            clock=clock,
             store=SegmentStore(options.state_dir) if options.state_dir else None,
             history_days=options.history_days,
             paused=options.paused,
         )
-        market: Market = made_up
-        shelf = MadeUpShelf(made_up, work / "archives")
+        faults, absences = _faults(options, made_up)
+        market = LackingMarket(made_up, absences)
+        shelf = MadeUpShelf(made_up, market, absences, work / "archives")
     else:
         files = find_archives(options.archive_dir)
         tapes = read_tapes(files, work / "tapes")
-        listed = replayed_contracts(tapes, _listed(options, limits), limits.weight_per_minute)
-        market = ReplayMarket(
+        listed = replayed_contracts(tapes, _listed(options, limits, wall_ms()), limits.weight_per_minute)
+        replay = ReplayMarket(
             listed.contracts,
             tapes,
             speed=options.replay_speed,
             monotonic=time.monotonic,
             paused=options.paused,
         )
-        shelf = DiskShelf(files)
-    faults = Faults(options.seed, [contract.symbol for contract in market.contracts])
+        faults, absences = _faults(options, replay)
+        market = LackingMarket(replay, absences)
+        shelf = DiskShelf(files, absences, work / "lacking")
+    if options.archive_overlay is not None:
+        shelf = OverlayShelf(shelf, _overlay(options.archive_overlay))
     archives = Archives(market, shelf, limits, faults, work / "spoiled")
     return Exchange(market, listed, archives, limits=limits, faults=faults)
 
@@ -75,9 +88,22 @@ def work_folder(options: Options) -> tempfile.TemporaryDirectory[str] | None:
     return None if options.state_dir else tempfile.TemporaryDirectory(prefix="runexchange-")
 
 
-def _listed(options: Options, limits: Limits) -> ContractList | None:
+def _faults(options: Options, market: Market) -> tuple[Faults, Absences]:
+    faults = Faults(options.seed, [contract.symbol for contract in market.contracts])
+    return faults, Absences(faults)
+
+
+def _overlay(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SimulatorError(f"--archive-overlay: {folder} cannot be used ({error.strerror}).") from None
+    return folder
+
+
+def _listed(options: Options, limits: Limits, now_ms: int) -> ContractList | None:
     if isinstance(options.symbols, Path):
-        return read_exchange_info(options.symbols)
+        return read_exchange_info(options.symbols, limits.weight_per_minute)
     if options.symbols is not None and options.archive_dir is None:
-        return made_up_contracts(options.symbols, wall_ms(), limits.weight_per_minute)
+        return made_up_contracts(options.symbols, now_ms, limits.weight_per_minute)
     return None

@@ -1,4 +1,4 @@
-"""The exchange's clock: the wall's for a made-up market, one of its own for replayed archives."""
+"""The exchange's clock: the wall's, moved forward at will, or one of its own for replayed archives."""
 
 from __future__ import annotations
 
@@ -6,10 +6,35 @@ import bisect
 import time
 from collections.abc import Callable, Sequence
 
+from dataprovider.simulator.clock_offset import OffsetFile
+
 
 def wall_ms() -> int:
     """Milliseconds since 1970 by this machine's clock."""
     return time.time_ns() // 1_000_000
+
+
+class MovableClock:
+    """`wall` (milliseconds) plus an offset that only grows; `memory` keeps it over a restart, None forgets it."""
+
+    def __init__(self, wall: Callable[[], int], memory: OffsetFile | None = None) -> None:
+        self._wall = wall
+        self._memory = memory
+        self._offset_ms = memory.load() if memory else 0
+
+    def __call__(self) -> int:
+        return self._wall() + self._offset_ms
+
+    @property
+    def offset_ms(self) -> int:
+        return self._offset_ms
+
+    def advance(self, ms: int) -> None:
+        """Move forward at once. Raises SimulatorError, without having moved, when that cannot be remembered."""
+        moved = self._offset_ms + ms
+        if self._memory is not None:
+            self._memory.save(moved)
+        self._offset_ms = moved
 
 
 class ReplayClock:

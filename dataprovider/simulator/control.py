@@ -1,36 +1,54 @@
-"""The simulator's own face, /simulator/*: its state, what was sent, start, stop, faults."""
+"""The simulator's own face, /simulator/*: its state, what was sent, start, stop, clock, faults."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dataprovider.simulator.errors import SimulatorError
 from dataprovider.simulator.faults import DropConnections, Faults, HalfOpen
 from dataprovider.simulator.hub import Hub
+from dataprovider.simulator.kline_streams import KlineStreams
 from dataprovider.simulator.market import Market
 from dataprovider.simulator.pump import Pump
+from dataprovider.simulator.spending import Spending
 
 DRAINED_WITHIN_S = 10.0
+
+
+LONGEST_ADVANCE_S = 400 * 86_400
+
+
+class Advance(BaseModel):
+    """The body of POST /simulator/clock."""
+
+    model_config = ConfigDict(extra="forbid")
+    advance_seconds: Annotated[float, Field(ge=0.001, le=LONGEST_ADVANCE_S, allow_inf_nan=False)]
 
 
 class Control:
     """Handlers of /simulator/*."""
 
-    def __init__(self, market: Market, hub: Hub, pump: Pump, faults: Faults) -> None:
+    def __init__(
+        self, market: Market, hub: Hub, pump: Pump, klines: KlineStreams, faults: Faults, spending: Spending
+    ) -> None:
         self._market = market
         self._hub = hub
         self._pump = pump
+        self._klines = klines
         self._faults = faults
+        self._spending = spending
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/simulator/state", self._state)
         router.add_get("/simulator/sent", self._sent)
         router.add_post("/simulator/start", self._start)
         router.add_post("/simulator/stop", self._stop)
+        router.add_post("/simulator/clock", self._move_clock)
         router.add_get("/simulator/faults", self._list)
         router.add_post("/simulator/faults", self._switch_on)
         router.add_delete("/simulator/faults", self._clear)
@@ -41,11 +59,13 @@ class Control:
             "running": self._market.running,
             "finished": self._market.finished,
             "now_ms": self._market.now_ms(),
+            "clock_offset_ms": self._market.clock_offset_ms,
             "symbols": len(self._market.contracts),
             "sent": self._hub.sent_trades,
             "connections": len(self._hub.connections),
             "subscriptions": self._hub.subscriptions,
             "clients_dropped": self._hub.clients_dropped,
+            "rest": self._spending.plain(),
             "faults": self._faults.active,
         }
 
@@ -62,6 +82,19 @@ class Control:
     async def _stop(self, request: web.Request) -> web.Response:
         await self._pump.halt(DRAINED_WITHIN_S)
         return _json(self.state())
+
+    async def _move_clock(self, request: web.Request) -> web.Response:
+        """The state, and under `skipped` the event times (after_ms, until_ms] that are never sent."""
+        try:
+            wanted = Advance.model_validate_json(await request.read())
+            skipped = self._pump.skip(round(wanted.advance_seconds * 1000))
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            return _json({"error": f'Send {{"advance_seconds": 3600}}, at most 400 days: {reason}.'}, status=400)
+        except SimulatorError as error:
+            return _json({"error": str(error)}, status=400)
+        self._klines.forget()
+        return _json({**self.state(), "skipped": skipped._asdict()})
 
     async def _list(self, request: web.Request) -> web.Response:
         return _json({"faults": self._faults.active, "known": sorted(self._faults.KINDS)})

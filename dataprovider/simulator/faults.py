@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from dataprovider.simulator.errors import SimulatorError
 from dataprovider.simulator.frames import websocket_frame
@@ -112,16 +112,35 @@ class RestError(Fault):
     status: Literal[403, 451, 500, 502, 503, 504] = 503
 
 
+class Absent(Fault):
+    """The exchange itself lacks the ids first_id..last_id of a symbol: they are in no stream, no REST answer, no candle
+    and no archive (but for those of --archive-overlay), and are not counted as sent. Cleared, they are there again.
+    """
+
+    fault: Literal["absent"]
+    symbol: str
+    first_id: Annotated[int, Field(ge=0)]
+    last_id: int
+
+    @field_validator("last_id")
+    @classmethod
+    def _not_before_the_first(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("first_id", value):
+            raise ValueError("must not be below first_id")
+        return value
+
+
 class Archive(Fault):
-    """Archives of a symbol and a date (default: all) are wrong. `missing` and `late`: 404, though `late` ones are
-    listed; `corrupt`: bytes changed under the right checksum; `checksum`: a checksum that never matches; `partial`: a
-    first upload that lacks the last half of the rows, consistent in itself, to be replaced when the fault is cleared.
+    """Archives of a symbol, a date and a period (default: all) are wrong. `missing` and `late`: 404, though `late` ones
+    are listed; `corrupt`: bytes changed under the right checksum; `checksum`: a checksum that never matches; `partial`:
+    a first upload that lacks the last half of the rows, consistent in itself, to be replaced when the fault is cleared.
     """
 
     fault: Literal["archive"]
     kind: Literal["missing", "late", "corrupt", "checksum", "partial"]
     symbol: str | None = None
     date: str | None = None
+    period: Literal["daily", "monthly"] | None = None
 
 
 F = TypeVar("F", bound=Fault)
@@ -143,6 +162,7 @@ class Faults:
             Slow,
             RateLimit,
             RestError,
+            Absent,
             Archive,
         )
     }
@@ -150,7 +170,8 @@ class Faults:
     def __init__(self, seed: int, symbols: Sequence[str]) -> None:
         self._draw = random.Random(seed)
         self._symbols = symbols
-        self._active: list[Fault] = []
+        #: Replaced, never changed: worker threads read it too.
+        self._active: tuple[Fault, ...] = ()
         self._malformed = 0
 
     @property
@@ -187,10 +208,13 @@ class Faults:
         return fault
 
     def switch_on(self, fault: Fault) -> None:
-        self._active.append(fault)
+        self._active = (*self._active, fault)
 
     def clear(self) -> None:
-        self._active.clear()
+        self._active = ()
+
+    def switch_off(self, fault: Fault) -> None:
+        self._active = tuple(active for active in self._active if active is not fault)
 
     def kept(self, symbol: str, start: int, end: int) -> list[tuple[int, int]]:
         """Which of the trades at positions start..end-1 are sent at all."""
@@ -203,7 +227,7 @@ class Faults:
                 start += skipped
                 skip.count -= skipped
                 if not skip.count:
-                    self._active.remove(skip)
+                    self.switch_off(skip)
         return [(start, end)] if start < end else []
 
     def spoiled(self, connection: Connection, contract: int, frames: list[bytes]) -> list[bytes]:
@@ -225,7 +249,7 @@ class Faults:
             out.append(self._broken(contract))
             malformed.count -= 1
             if not malformed.count:
-                self._active.remove(malformed)
+                self.switch_off(malformed)
         return out
 
     def _broken(self, contract: int) -> bytes:

@@ -50,6 +50,10 @@ class KlineStreams:
             if subscribers:
                 self._advance(key, now)
 
+    def forget(self) -> None:
+        """Begin again with the candles of now: what the clock jumped over is not sent."""
+        self._progress.clear()
+
     def _advance(self, key: tuple[int, str], now_ms: int) -> None:
         contract, interval = key
         symbol = self._market.contracts[contract].symbol

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from dataprovider.simulator.clock import MovableClock
 from dataprovider.simulator.feed import Feed
 from dataprovider.simulator.frames import FrameMaker
-from dataprovider.simulator.market import TICK_MS, Run
+from dataprovider.simulator.market import TICK_MS, Run, Skipped
 from dataprovider.simulator.segments import FirstIds, Parameters, Segment, SegmentStore, SegmentView, beginning
 from dataprovider.simulator.symbols import Contract
 from dataprovider.simulator.trades import Trades, joined
@@ -17,7 +18,7 @@ FORGIVEN_MS = 60_000
 
 
 class MadeUpMarket:
-    """See market.Market. `clock` gives wall milliseconds; `store` remembers segments, None forgets them."""
+    """See market.Market. `clock` gives milliseconds; `store` remembers segments, None forgets them."""
 
     kind = "made-up"
     finished = False
@@ -28,7 +29,7 @@ class MadeUpMarket:
         *,
         seed: int,
         rate: float,
-        clock: Callable[[], int],
+        clock: MovableClock,
         store: SegmentStore | None = None,
         history_days: int = 3,
         paused: bool = False,
@@ -60,6 +61,20 @@ class MadeUpMarket:
     def now_ms(self) -> int:
         return self._clock()
 
+    @property
+    def clock_offset_ms(self) -> int:
+        return self._clock.offset_ms
+
+    def advance(self, ms: int) -> Skipped:
+        handed_out = self._clock() if self._asked_ms is None else _last_ended(self._asked_ms)
+        last = self._segments[-1]
+        self._clock.advance(ms)
+        now = self._clock()
+        if last.end_ms is None:
+            self._feed_from(now)
+        self._asked_ms = now
+        return Skipped(handed_out if last.end_ms is None else last.end_ms, now)
+
     def start(self) -> None:
         if self.running:
             return
@@ -77,8 +92,7 @@ class MadeUpMarket:
 
     def due(self, until_ms: int) -> list[Run]:
         if self._asked_ms is not None and until_ms - self._asked_ms > FORGIVEN_MS and self.running:
-            self._feeds = [(feed, end) for feed, end in self._feeds if end is not None]
-            self._feed(self._segments[-1], until_ms)
+            self._feed_from(until_ms)
         self._asked_ms = until_ms
         runs: list[Run] = []
         for feed, end in self._feeds:
@@ -150,6 +164,11 @@ class MadeUpMarket:
         views = [segment.view(contract.symbol) for contract in self.contracts]
         self._feeds.append((Feed(views, self._makers, from_ms), None))
 
+    def _feed_from(self, ms: int) -> None:
+        """Go on with the running segment at a time: nobody listened before."""
+        self._feeds = [(feed, end) for feed, end in self._feeds if end is not None]
+        self._feed(self._segments[-1], ms)
+
     def _save(self) -> None:
         if self._store is not None:
             self._store.save(self._segments)
@@ -157,3 +176,8 @@ class MadeUpMarket:
 
 def _tick_end(ms: int) -> int:
     return ms // TICK_MS * TICK_MS + TICK_MS - 1
+
+
+def _last_ended(ms: int) -> int:
+    """The last millisecond of the tick that had ended by then."""
+    return (ms + 1) // TICK_MS * TICK_MS - 1

@@ -22,6 +22,13 @@ class Run(NamedTuple):
     end: int
 
 
+class Skipped(NamedTuple):
+    """Time the clock jumped over: trades sent after `after_ms` and until `until_ms` (their event time) never were."""
+
+    after_ms: int
+    until_ms: int
+
+
 class Market(Protocol):
     """Trades of all contracts. Times are milliseconds of the exchange's clock.
 
@@ -45,6 +52,18 @@ class Market(Protocol):
 
     def now_ms(self) -> int:
         """The exchange's clock."""
+        ...
+
+    @property
+    def clock_offset_ms(self) -> int:
+        """How far the clock was moved forward in all."""
+        ...
+
+    def advance(self, ms: int) -> Skipped:
+        """Move the clock forward at once. Trades of the skipped time have happened, but `due` never gives them.
+
+        Raises SimulatorError where the clock cannot be moved.
+        """
         ...
 
     def start(self) -> None:

@@ -28,6 +28,8 @@ class Options(BaseModel):
     history_days: Annotated[int, Field(ge=0, le=366)] = 3
     paused: bool = False
     archive_delay_hours: Annotated[float, Field(ge=-1, le=10_000)] = 8.0
+    #: Archives laid over those of the market, looked up at every request.
+    archive_overlay: Path | None = None
     look_back_hours: Annotated[float, Field(gt=0, le=100_000)] = 48.0
     weight_limit: Annotated[int, Field(ge=1)] = 2400
     connection_attempts: Annotated[int, Field(ge=1)] = 300

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from dataprovider.simulator.hub import Hub
-from dataprovider.simulator.market import TICK_MS, Market
+from dataprovider.simulator.market import TICK_MS, Market, Skipped
 
 
 class Pump:
@@ -29,6 +29,14 @@ class Pump:
 
     def beat(self) -> None:
         self._hub.deliver(self._market.due(self._market.now_ms()))
+
+    def skip(self, ms: int) -> Skipped:
+        """Move the market's clock forward: what was due goes out first, what happens in between never does.
+
+        Raises SimulatorError where the clock cannot be moved.
+        """
+        self.beat()
+        return self._market.advance(ms)
 
     async def halt(self, drained_within_s: float) -> None:
         """Stop the market, send everything it made, and wait until the sockets have taken it (or time is up)."""

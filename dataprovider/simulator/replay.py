@@ -13,7 +13,7 @@ from dataprovider.simulator.archive_files import ArchiveFile, read_rows
 from dataprovider.simulator.clock import ReplayClock
 from dataprovider.simulator.errors import SimulatorError
 from dataprovider.simulator.frames import FrameMaker, TradeFrames
-from dataprovider.simulator.market import Run
+from dataprovider.simulator.market import Run, Skipped
 from dataprovider.simulator.symbols import Contract, ContractList, around_symbols, contract_of, decimals_of, entry
 from dataprovider.simulator.trades import Int64s, Trades, no_trades
 
@@ -28,6 +28,7 @@ class ReplayMarket:
     """See market.Market. `tapes` are the trades by symbol, ids ascending."""
 
     kind = "replay"
+    clock_offset_ms = 0
 
     def __init__(
         self,
@@ -60,6 +61,9 @@ class ReplayMarket:
 
     def now_ms(self) -> int:
         return self._clock.now_ms()
+
+    def advance(self, ms: int) -> Skipped:
+        raise SimulatorError("The clock of a replay follows its archives and cannot be moved; use --replay-speed.")
 
     def start(self) -> None:
         self._clock.start()

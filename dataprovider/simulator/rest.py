@@ -16,6 +16,7 @@ from dataprovider.simulator.frames import rest_text
 from dataprovider.simulator.klines import INTERVALS, KlineText, filled, fold, following, opening
 from dataprovider.simulator.limits import Limits
 from dataprovider.simulator.market import Market
+from dataprovider.simulator.spending import Spending
 from dataprovider.simulator.symbols import Contract, ContractList
 from dataprovider.simulator.tickers import ticker
 from dataprovider.simulator.trades import Trades, joined
@@ -43,6 +44,10 @@ class Rest:
         #: Long answers are made in a thread, one at a time, so that the streams go on.
         self._heavy = asyncio.Lock()
 
+    @property
+    def spending(self) -> Spending:
+        return self._weights.spending
+
     def add_routes(self, router: web.UrlDispatcher) -> None:
         self._add(router, "ping", 1, self._ping)
         self._add(router, "time", 1, self._time)
@@ -59,12 +64,14 @@ class Rest:
 
     async def _answered(self, request: web.Request, weight: Weight, handler: Handler) -> web.Response:
         address = request.remote or ""
+        self.spending.requests += 1
         try:
             self._fail(address)
             self._weights.use(address, weight if isinstance(weight, int) else weight(request))
             body, status, headers = await handler(request), 200, {}
         except ExchangeError as error:
             body, status = error.body(), error.status
+            self.spending.refused += status in (429, 418)
             headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
         headers["X-MBX-USED-WEIGHT-1M"] = str(self._weights.used(address))
         return web.Response(body=body, status=status, headers=headers, content_type="application/json")

@@ -44,9 +44,10 @@ class Exchange:
         self._klines = KlineStreams(market, self.hub)
         self._app = web.Application()
         self._streams.add_routes(self._app.router)
-        Rest(market, listed, limits, faults, wall_ms).add_routes(self._app.router)
+        rest = Rest(market, listed, limits, faults, wall_ms)
+        rest.add_routes(self._app.router)
         archives.add_routes(self._app.router)
-        Control(market, self.hub, self.pump, faults).add_routes(self._app.router)
+        Control(market, self.hub, self.pump, self._klines, faults, rest.spending).add_routes(self._app.router)
 
     async def serve(
         self, host: str, port: int, *, ready: Callable[[dict[str, Any]], None], report: Callable[[str], None]

@@ -45,11 +45,12 @@ class ContractList:
         return orjson.dumps({**self.around, "serverTime": now_ms, "symbols": entries})
 
 
-def read_exchange_info(path: Path) -> ContractList:
-    """Contracts from a saved answer of Binance's exchangeInfo. Raises SimulatorError."""
+def read_exchange_info(path: Path, weight_limit: int) -> ContractList:
+    """Contracts from a saved answer of Binance's exchangeInfo, with this exchange's limits. Raises SimulatorError."""
     try:
         found = orjson.loads(path.read_bytes())
         around = {key: value for key, value in found.items() if key not in ("symbols", "serverTime")}
+        around["rateLimits"] = around_symbols(weight_limit)["rateLimits"]
         contracts = tuple(contract_of(entry) for entry in found["symbols"])
     except OSError as error:
         raise SimulatorError(f"--symbols: {path} cannot be read ({error.strerror}).") from None

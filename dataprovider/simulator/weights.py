@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from dataprovider.simulator.errors import banned, too_many_requests
 from dataprovider.simulator.limits import Limits
-
-MINUTE_MS = 60_000
+from dataprovider.simulator.spending import MINUTE_MS, Spending
 
 
 @dataclass(slots=True)
@@ -26,6 +25,7 @@ class Weights:
     def __init__(self, limits: Limits, clock: Callable[[], int]) -> None:
         self._limits = limits
         self._clock = clock
+        self.spending = Spending()
         self._addresses: dict[str, _Address] = {}
 
     def use(self, address: str, weight: int) -> int:
@@ -35,6 +35,7 @@ class Weights:
         if now < found.banned_until_ms:
             raise banned(address, found.banned_until_ms, _seconds(found.banned_until_ms - now))
         found.used += weight
+        self.spending.spend(weight, now)
         if found.used <= self._limits.weight_per_minute:
             return found.used
         found.refused += 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dataprovider.simulator.activity import MARKET_EPOCH_MS, CountCurve, rates
 from dataprovider.simulator.blocks import BlockCache, ContractMarket
+from dataprovider.simulator.clock import MovableClock
 from dataprovider.simulator.made_up import DAY_MS, MadeUpMarket
 from dataprovider.simulator.made_up_symbols import made_up_contracts
 from dataprovider.simulator.segments import SegmentStore
@@ -100,7 +101,7 @@ def test_activity_is_a_power_law_with_bursts_and_silence() -> None:
 
 
 def test_history_begins_at_midnight_and_reading_is_bounded_by_now() -> None:
-    market = MadeUpMarket(CONTRACTS[:4], seed=1, rate=50, clock=lambda: NOW, history_days=2)
+    market = MadeUpMarket(CONTRACTS[:4], seed=1, rate=50, clock=MovableClock(lambda: NOW), history_days=2)
     begin = (NOW // DAY_MS - 2) * DAY_MS
     for contract in market.contracts:
         first, end = market.ids(contract.symbol, NOW)
@@ -118,7 +119,7 @@ def test_history_begins_at_midnight_and_reading_is_bounded_by_now() -> None:
 
 def test_halts_leave_no_trade_and_no_hole() -> None:
     now = [NOW]
-    market = MadeUpMarket(CONTRACTS[:4], seed=1, rate=400, clock=lambda: now[0], history_days=0)
+    market = MadeUpMarket(CONTRACTS[:4], seed=1, rate=400, clock=MovableClock(lambda: now[0]), history_days=0)
     edges = []
     for _ in range(5):
         now[0] += 7_331
@@ -143,10 +144,14 @@ def test_halts_leave_no_trade_and_no_hole() -> None:
 
 def test_after_a_crash_only_new_trades_are_sent(tmp_path: Path) -> None:
     now = [NOW]
-    first = MadeUpMarket(CONTRACTS[:4], seed=1, rate=400, clock=lambda: now[0], store=SegmentStore(tmp_path))
+    first = MadeUpMarket(
+        CONTRACTS[:4], seed=1, rate=400, clock=MovableClock(lambda: now[0]), store=SegmentStore(tmp_path)
+    )
     sent = [run.frames.trades.id[run.end - 1] for run in first.due(NOW + 5_000) if run.contract == 0]
     now[0] += 60_000
-    second = MadeUpMarket(CONTRACTS[:4], seed=1, rate=400, clock=lambda: now[0], store=SegmentStore(tmp_path))
+    second = MadeUpMarket(
+        CONTRACTS[:4], seed=1, rate=400, clock=MovableClock(lambda: now[0]), store=SegmentStore(tmp_path)
+    )
     runs = [run for run in second.due(now[0] + 2_000) if run.contract == 0]
     assert min(run.frames.trades.event[run.start] for run in runs) > now[0]
     begin = int(runs[0].frames.trades.id[runs[0].start])
@@ -155,7 +160,7 @@ def test_after_a_crash_only_new_trades_are_sent(tmp_path: Path) -> None:
 
 
 def test_after_a_long_sleep_of_the_machine_the_market_goes_on_from_now() -> None:
-    market = MadeUpMarket(CONTRACTS[:4], seed=1, rate=400, clock=lambda: NOW)
+    market = MadeUpMarket(CONTRACTS[:4], seed=1, rate=400, clock=MovableClock(lambda: NOW))
     market.due(NOW + 1_000)
     later = NOW + 3_600_000
     assert all(run.frames.trades.event[run.start] > later - 5 for run in market.due(later))

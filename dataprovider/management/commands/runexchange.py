@@ -18,7 +18,10 @@ from dataprovider.simulator.options import Options, read_options
 class Command(BaseCommand):
     help = (
         "A Binance look-alike: REST, streams and archives of a made-up market, or of archive files that are replayed. "
-        "Prints one JSON line when it listens; SIGTERM or Ctrl-C stop it."
+        "Prints one JSON line when it listens; SIGTERM or Ctrl-C stop it. While it runs: GET /simulator/state and "
+        "/simulator/sent; POST /simulator/start, /simulator/stop, /simulator/faults (GET says which there are, DELETE "
+        'clears them) and /simulator/clock with {"advance_seconds": 3600}, which moves the clock of a made-up market '
+        "forward."
     )
     requires_system_checks = []
 
@@ -32,10 +35,19 @@ class Command(BaseCommand):
         add("--seed", help="the same seed gives the same market (1)")
         add("--archive-dir", help="replay every archive below this folder instead of making trades up")
         add("--replay-speed", help="how many times faster than real (1)")
-        add("--state-dir", help="remember the market here, so that a restart goes on with it")
+        add(
+            "--state-dir",
+            help="remember the market and how far its clock was moved here, so that a restart goes on with it",
+        )
         add("--history-days", help="days of history before the first start (3)")
         add("--paused", action="store_true", help="wait for POST /simulator/start")
         add("--archive-delay-hours", help="hours after midnight UTC until an archive appears; -1 at once (8)")
+        add(
+            "--archive-overlay",
+            help="archives to serve at once, in place of the market's own or in addition to them: "
+            "{daily|monthly}/SYM/SYM-aggTrades-DATE.zip below this folder, looked up at every request; a .CHECKSUM "
+            "beside is served as it is, an empty .absent beside takes the archive away",
+        )
         add("--look-back-hours", help="how far REST looks back (48)")
         add("--weight-limit", help="REST weight a minute and address (2400)")
         add("--connection-attempts", help="stream connections an address may attempt in 5 minutes (300)")
