@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -33,12 +33,21 @@ class ReadOnly(admin.ModelAdmin[Any]):
 
 @admin.register(Symbol)
 class SymbolAdmin(admin.ModelAdmin[Symbol]):
-    list_display = ("name", "enabled", "status", "contract_type", "quote_asset", "shard", "onboard_date", "open_gaps")
+    list_display: Any = (
+        "name",
+        "enabled",
+        "status",
+        "contract_type",
+        "quote_asset",
+        "shard",
+        "onboard_date",
+        "open_gaps",
+    )
     list_editable = ("enabled",)
     list_filter = ("enabled", "status", "contract_type", "quote_asset", "shard")
     search_fields = ("name", "base_asset")
     list_per_page = 100
-    actions = ("enable", "disable")
+    actions: Any = ("enable", "disable")
     readonly_fields = tuple(field.name for field in Symbol._meta.fields if field.name != "enabled")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -93,8 +102,8 @@ class CollectorHostAdmin(ReadOnly):
 
 @admin.register(Gap)
 class GapAdmin(ReadOnly):
-    list_display = ("symbol", "first_id", "last_id", "missing", "cause", "status", "opened_at")
-    list_filter = ("status", "cause")
+    list_display: Any = ("symbol", "first_id", "last_id", "missing", "cause", "status", "opened_at")
+    list_filter: ClassVar[Any] = ("status", "cause")
     search_fields = ("symbol__name",)
     list_select_related = ("symbol",)
     date_hierarchy = "opened_at"

@@ -69,11 +69,11 @@ class RecoveryJobAdmin(ReadOnly):
     def gaps_link(self, job: RecoveryJob) -> SafeString:
         return list_link("collectors_gap", job.gaps.count(), recovery_jobs__id__exact=job.pk)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         shown = [field.name for field in RecoveryJob._meta.fields if field.name != "claim"]
         return [*shown, "progress", "time_left", "gaps_link"]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:

@@ -1,0 +1,171 @@
+"""The admin of recovery: every page opens, and every action does what it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from collectors.models import Gap, GapStatus
+from dataprovider.clickhouse import ClickHouse
+from integrity import queue
+from integrity.admin.shapes import duration
+from integrity.models import CheckResult, IntegrityRun, JobKind, JobStatus, MonthCheck, RecoveryJob
+from integrity.queue import Progress
+from tests.clickhouse.trades import NEW_YEAR, Row
+from tests.clickhouse.trades import store as store_rows
+from tests.integrity.rows import make_gap, make_job, make_symbol
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin() -> Client:
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("boss"))
+    return client
+
+
+def act(client: Client, page: str, action: str, *rows: int, **more: str) -> str:
+    """Choose an action for rows of a list, and the page that comes of it."""
+    answer = client.post(
+        f"/admin/{page}/", {"action": action, "_selected_action": [str(row) for row in rows], **more}, follow=True
+    )
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+PAGES = (
+    "collectors/symbol",
+    "collectors/gap",
+    "collectors/streamboundary",
+    "integrity/recoveryjob",
+    "integrity/monthcheck",
+    "integrity/symboltrust",
+    "integrity/integrityrun",
+    "integrity/archivefile",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens(admin: Client, page: str) -> None:
+    job = make_job(make_symbol())
+    MonthCheck.objects.create(
+        symbol=job.symbol,
+        month="2024-01-01",
+        result=CheckResult.PROVED,
+        rows=1,
+        first_id=1,
+        last_id=1,
+        fingerprint="1",
+        checked_at=datetime.now(UTC),
+    )
+    IntegrityRun.objects.create(started_at=datetime.now(UTC))
+    assert admin.get(f"/admin/{page}/").status_code == 200
+    assert admin.get(f"/admin/{page}/?q=BTC").status_code == 200
+
+
+def test_a_job_shows_its_progress_its_time_left_and_its_events(admin: Client) -> None:
+    job = make_job(make_symbol())
+    run = queue.claim("one")
+    assert run is not None
+    queue.heartbeat(run, Progress(40, 40, 40, 100, "140"))
+    text = admin.get("/admin/integrity/recoveryjob/").content.decode()
+    assert 'value="40" max="100"' in text
+    assert "about" in text
+    detail = admin.get(f"/admin/integrity/recoveryjob/{job.pk}/change/").content.decode()
+    assert "Taken by one." in detail
+
+
+def test_jobs_are_cancelled_retried_and_moved(admin: Client) -> None:
+    job = make_job(make_symbol())
+    assert "1 jobs are cancelled" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
+    assert RecoveryJob.objects.get().status == JobStatus.CANCELLED
+    assert "1 jobs were left as they are" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
+    assert "1 jobs will be tried again" in act(admin, "integrity/recoveryjob", "retry", job.pk)
+    act(admin, "integrity/recoveryjob", "sooner", job.pk)
+    assert RecoveryJob.objects.get().priority == 150
+    act(admin, "integrity/recoveryjob", "later", job.pk)
+    assert RecoveryJob.objects.get().priority == 100
+
+
+def test_recover_now_makes_a_job_or_takes_up_the_one_that_was_set_aside(admin: Client) -> None:
+    gap = make_gap(make_symbol("AUSDT"), 5, 9)
+    assert "1 gaps are next in turn" in act(admin, "collectors/gap", "recover_now", gap.pk)
+    assert RecoveryJob.objects.get().status == JobStatus.PENDING
+    RecoveryJob.objects.update(status=JobStatus.FAILED, attempts=8)
+    act(admin, "collectors/gap", "recover_now", gap.pk)
+    assert (RecoveryJob.objects.get().status, RecoveryJob.objects.get().attempts) == (JobStatus.PENDING, 0)
+
+
+def test_accepting_a_gap_as_absent_wants_a_reason_and_keeps_it(admin: Client) -> None:
+    gap = make_gap(make_symbol(), 5, 9)
+    assert "taken for ids that the exchange itself does not have" in act(
+        admin, "collectors/gap", "accept_as_absent", gap.pk
+    )
+    assert "This field is required" in act(
+        admin, "collectors/gap", "accept_as_absent", gap.pk, answered="yes", reason=""
+    )
+    assert Gap.objects.get().status == GapStatus.OPEN
+    page = act(admin, "collectors/gap", "accept_as_absent", gap.pk, answered="yes", reason="a halt")
+    assert "1 of 1 gaps are accepted" in page
+    gap.refresh_from_db()
+    assert gap.status == GapStatus.ABSENT_UPSTREAM
+    assert (gap.evidence["by"], gap.evidence["reason"]) == ("boss", "a halt")
+
+
+def test_a_backfill_asks_for_days_and_makes_jobs_month_by_month(admin: Client) -> None:
+    symbol = make_symbol()
+    assert "What is missing of these days" in act(admin, "collectors/symbol", "backfill", symbol.pk)
+    wrong = act(
+        admin,
+        "collectors/symbol",
+        "backfill",
+        symbol.pk,
+        answered="1",
+        first="2024-02-02",
+        last="2024-01-01",
+        source="auto",
+    )
+    assert "at the earliest" in wrong
+    done = act(
+        admin,
+        "collectors/symbol",
+        "backfill",
+        symbol.pk,
+        answered="1",
+        first="2024-01-30",
+        last="2024-02-02",
+        source="archive",
+    )
+    assert "2 jobs are waiting" in done
+    assert RecoveryJob.objects.filter(kind=JobKind.DAYS, source="archive").count() == 2
+
+
+def test_verify_now_says_what_it_found(admin: Client, clickhouse: ClickHouse) -> None:
+    symbol = make_symbol()
+    store_rows(clickhouse, [Row(n, NEW_YEAR + n * 1000) for n in range(300) if n not in (100, 101)])
+    page = act(admin, "collectors/symbol", "verify_now", symbol.pk)
+    assert "1 symbols checked: 2 ids missing" in page
+    assert Gap.objects.filter(first_id=100, last_id=101).exists()
+
+
+def test_who_may_only_look_has_no_actions(admin: Client) -> None:
+    viewer = get_user_model().objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client = Client()
+    client.force_login(viewer)
+    job = make_job(make_symbol())
+    assert "Try again now" not in client.get("/admin/integrity/recoveryjob/").content.decode()
+    act(client, "integrity/recoveryjob", "cancel", job.pk)
+    assert RecoveryJob.objects.get().status == JobStatus.PENDING
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(5, "5 s"), (130, "2 min"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h")]
+)
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
