@@ -9,56 +9,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from collectors.messages import GapFound
-from collectors.models import GapCause, GapStatus
 from dataprovider.clickhouse import ClickHouse, ClickHouseError
 from integrity import checkstate
-from integrity.checkids import Range, Slice, common, without
-from integrity.checkjudge import MonthIds, Verdict, judge
-from integrity.checkread import DAY, Interrupted, MonthRead, MonthReader, Open
-from integrity.checkstate import Outcome, Remembered
-from integrity.checktimes import Times
-from integrity.models import IntegrityRun, MonthCheck, SymbolTrust
+from integrity.checkread import Interrupted
+from integrity.checkstate import Outcome
+from integrity.checksymbol import SymbolCheck
+from integrity.checkview import StoreView
+from integrity.models import IntegrityRun
 
 logger = logging.getLogger(__name__)
 
-#: A symbol whose newest trade is so much older than the newest of all (s) has nothing on its way.
-QUIET_SECONDS = 600
-#: So many holes of one symbol are written down in one round; the rest in the next.
-MOST_GAPS = 1_000
 #: What was found is written after so many symbols, or so many seconds.
 WRITE_SYMBOLS, WRITE_SECONDS = 200, 5.0
 #: Rounds are kept for so long.
 KEEP_RUNS = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """A month of a symbol as the projection sums it up: `whole.start` is its first day (s)."""
-
-    whole: Slice
-    days: int
-
-    @property
-    def until(self) -> int:
-        """The first second after it."""
-        first = datetime.fromtimestamp(self.whole.start, UTC)
-        return int((first + timedelta(days=32)).replace(day=1).timestamp())
-
-
-@dataclass(slots=True)
-class Newest:
-    """Where a symbol's trades still arrive: its days from `until` (s) on are open. last: minute (s) and id."""
-
-    until: int
-    opens: list[Open] = field(default_factory=list)
-    last: tuple[int, int] | None = None
 
 
 class IntegrityCheck:
@@ -69,46 +38,42 @@ class IntegrityCheck:
         self._clock = clock
 
     def run(self, symbols: Collection[str] | None = None, stop: Callable[[], bool] = lambda: False) -> IntegrityRun:
-        """One round over all symbols, or over those named. What it returns is saved.
+        """One round over all symbols, or over those named; returned as it is saved.
 
-        When `stop` says so it ends early: what is done is written, `finished_at` stays empty and `problem` says why.
-        Raises ClickHouseError and django.db.Error likewise.
+        When `stop` says so it ends early: symbols that are done are written, `finished_at` stays empty and `problem`
+        says why. Raises ClickHouseError (likewise) and django.db.Error.
         """
         began = time.monotonic()
         IntegrityRun.objects.filter(started_at__lt=self._clock() - KEEP_RUNS).delete()
         run = IntegrityRun.objects.create(started_at=self._clock())
         try:
             self._round(run, symbols, stop)
+            run.finished_at = self._clock()
         except Interrupted:
             run.problem = "Interrupted."
         except ClickHouseError as error:
             run.problem = str(error)
             raise
-        else:
-            run.finished_at = self._clock()
         finally:
             run.save()
-        logger.info(
-            "Integrity: %d symbols, %d months looked at, %d ids missing, %d rows twice, %d new gaps, %.1f s.%s",
-            run.symbols,
-            run.months_read,
-            run.missing,
-            run.duplicates,
-            run.gaps_opened,
-            time.monotonic() - began,
-            f" {run.problem}" if run.problem else "",
-        )
+            logger.info("Integrity: %s, %.1f s.", _summary(run), time.monotonic() - began)
         return run
 
     def _round(self, run: IntegrityRun, names: Collection[str] | None, stop: Callable[[], bool]) -> None:
         remembered = checkstate.remember(names)
-        view = StoreView.read(self._store, remembered if names is not None else None, self._arriving(remembered))
-        unknown = view.months.keys() - remembered.keys()
-        if unknown:
-            logger.warning("The list of contracts lacks %d symbols with trades: %s.", len(unknown), _some(unknown))
+        held = checkstate.held_shards()
+        collected = [name for name, each in remembered.items() if each.shard in held]
+        view = StoreView.read(self._store, None if names is None else remembered.keys(), collected)
+        _warn_of_unlisted(view.months.keys() - remembered.keys())
         checkstate.forget({name: each for name, each in remembered.items() if name not in view.months})
         waiting: list[Outcome] = []
         written_at = time.monotonic()
+
+        def write() -> None:
+            nonlocal waiting, written_at
+            run.gaps_opened += checkstate.write(waiting)
+            waiting, written_at = [], time.monotonic()
+
         try:
             for name in sorted(view.months.keys() & remembered.keys()):
                 if stop():
@@ -120,13 +85,23 @@ class IntegrityCheck:
                 run.missing += check.missing
                 run.duplicates += check.duplicates
                 if len(waiting) >= WRITE_SYMBOLS or time.monotonic() - written_at >= WRITE_SECONDS:
-                    run.gaps_opened += checkstate.write(waiting)
-                    waiting, written_at = [], time.monotonic()
-        finally:
-            if waiting:
-                run.gaps_opened += checkstate.write(waiting)
+                    write()
+        except (Interrupted, ClickHouseError):
+            write()
+            raise
+        write()
 
-    def _arriving(self, remembered: dict[str, Remembered]) -> list[str]:
-        """The symbols that somebody may be collecting now."""
-        held = checkstate.held_shards()
-        return sorted(name for name, each in remembered.items() if each.shard in held)
+
+def _warn_of_unlisted(names: Iterable[str]) -> None:
+    unlisted = sorted(names)
+    if unlisted:
+        some = ", ".join(unlisted[:5])
+        logger.warning("%d symbols with trades are in no list of contracts, and not checked: %s.", len(unlisted), some)
+
+
+def _summary(run: IntegrityRun) -> str:
+    text = (
+        f"{run.symbols} symbols, {run.months_read} months looked at, {run.missing} ids missing, "
+        f"{run.duplicates} rows twice, {run.gaps_opened} new gaps"
+    )
+    return f"{text}; {run.problem}" if run.problem else text

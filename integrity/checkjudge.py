@@ -34,9 +34,9 @@ class MonthVerdict:
 class Verdict:
     """What is known of a symbol.
 
-    first_id, last_id: the ends of what was judged. trust_id: every id from first_id to it is stored, or absent upstream.
-    holes: ids that are not stored; missing: those of them that are not known to be absent. overlaps: ids that are in two
-    stretches of time, so that it takes their rows to tell twins from duplicates.
+    first_id, last_id: the ends of what was judged. trust_id: every id from first_id to it is stored, or absent
+    upstream. holes: ids that are not stored; missing: those of them that are not known to be absent. overlaps: ids that
+    are in two stretches of time (the later one's month): it takes their rows to tell twins from duplicates.
     """
 
     first_id: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dataprovider.clickhouse import ClickHouse
@@ -21,16 +21,31 @@ class Interrupted(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """A day that trades are still added to: only its minutes before `until` (s) are judged, which `settled` sums up.
+class Settled:
+    """What may be judged of a day that trades are still added to, all its minutes before some time taken together.
 
-    settled: None when nothing of the day can be judged yet. tangled: how many of its minutes do not look whole.
+    tangled: how many of these minutes do not look whole. last_minute: the newest of them (s).
     """
 
-    day: int
+    whole: Slice
+    tangled: int
+    last_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """Where a symbol's trades still arrive: days (s) that end after `until` (s) are open, later minutes not judged."""
+
     until: int
-    settled: Slice | None = None
-    tangled: int = 0
+    settled: tuple[Settled, ...] = ()
+
+    def is_open(self, day: int) -> bool:
+        """Whether trades may still be added to a day."""
+        return day + DAY > self.until
+
+    def within(self, since: int, until: int) -> tuple[Settled, ...]:
+        """What is settled of the days in [since, until)."""
+        return tuple(each for each in self.settled if since <= each.whole.start < until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,16 @@ class Known:
     days: int = 0
     fingerprint: int = 0
     runs: tuple[Run, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A month [since, until) (s) that is to be looked at: its days that have trades, ascending, and what is known."""
+
+    since: int
+    until: int
+    days: Sequence[Slice]
+    known: Known = Known()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,71 +89,79 @@ class MonthReader:
         self._stop = stop
         self.rows_read = 0
 
-    def read(
-        self, days: Sequence[Slice], known: Known, opens: Sequence[Open], *, prove_open: bool = False
-    ) -> MonthRead:
-        """What these days, all of the month that have trades, ascending, hold.
+    def read(self, months: Sequence[Unread], arriving: Arriving | None, *, prove_open: bool = False) -> list[MonthRead]:
+        """What these months hold. Days that are known, and unchanged by their fingerprint, are not read again.
 
-        Days that are `known`, and unchanged by their fingerprint, are not read again. With `prove_open` the settled
-        part of open days is read row by row as well.
+        With `prove_open` what is settled of open days is read row by row as well.
         """
-        open_days = {each.day: each for each in opens}
-        closed = [day for day in days if day.start not in open_days]
-        if not _is_unchanged(known, closed):
-            known = Known()
-        unread = closed[known.days :]
-        proved, proved_fingerprint = known.days, known.fingerprint
+        found = []
+        hashes: dict[int, int | None] = {}
+        plans = [_plan(month, arriving) for month in months]
+        for group in _grouped([day for _, unread in plans for day in unread]):
+            hashes |= self._hashes(group)
+        for month, (known, unread) in zip(months, plans, strict=True):
+            settled = arriving.within(month.since, month.until) if arriving is not None else ()
+            found.append(self._month(known, unread, hashes, settled, arriving, prove_open=prove_open))
+        return found
+
+    def _month(
+        self,
+        known: Known,
+        unread: Sequence[Slice],
+        hashes: Mapping[int, int | None],
+        settled: Sequence[Settled],
+        arriving: Arriving | None,
+        *,
+        prove_open: bool,
+    ) -> MonthRead:
+        proved, fingerprint = known.days, known.fingerprint
         runs, later = list(known.runs), list[Run]()
         unbroken = True
-        for day, hashes in self._hashes(unread):
-            found, sure = self._day(day, hashes, day.start + DAY)
+        for day in unread:
+            found, sure = self._day(day, hashes[day.start])
             unbroken = unbroken and sure
             if unbroken:
                 proved += 1
-                proved_fingerprint = (proved_fingerprint + day.fingerprint) % MODULUS
+                fingerprint = (fingerprint + day.fingerprint) % MODULUS
                 runs += found
             else:
                 later += found
-        for each in opens:
-            later += self._open(each, prove=prove_open)
-        return MonthRead(Known(proved, proved_fingerprint, tuple(joined(runs))), joined(later))
+        for each in settled:
+            assert arriving is not None
+            later += self._open(each, min(arriving.until, each.whole.start + DAY), prove=prove_open)
+        return MonthRead(Known(proved, fingerprint, tuple(joined(runs))), joined(later))
 
-    def _hashes(self, days: Sequence[Slice]) -> Iterator[tuple[Slice, int | None]]:
-        """Each day with its ids' hashes; None where it changed since its projection was read."""
-        for group in _grouped(days):
-            self._check_stop()
-            rows = self._store.query(
-                "check_id_hashes", symbol=self._symbol, since=group[0].start, until=group[-1].start + DAY
-            )
-            self.rows_read += sum(int(row[1]) for row in rows)
-            found = {int(row[0]): (_slice(row), int(row[5])) for row in rows}
-            for day in group:
-                seen, hashes = found.get(day.start, (None, 0))
-                yield day, hashes if seen is not None and _same(seen, day) else None
+    def _hashes(self, days: Sequence[Slice]) -> dict[int, int | None]:
+        """Day -> its ids' hashes; None where it changed since its projection was read."""
+        self._check_stop()
+        rows = self._store.query(
+            "check_id_hashes", symbol=self._symbol, since=days[0].start, until=days[-1].start + DAY
+        )
+        self.rows_read += sum(int(row[1]) for row in rows)
+        found = {int(row[0]): (_slice(row), int(row[5])) for row in rows}
+        hashes: dict[int, int | None] = {}
+        for day in days:
+            seen, total = found.get(day.start, (None, 0))
+            hashes[day.start] = total if seen is not None and _same(seen, day) else None
+        return hashes
 
-    def _open(self, each: Open, *, prove: bool) -> list[Run]:
-        settled = each.settled
-        if settled is None:
-            return []
-        hashes = None
+    def _open(self, settled: Settled, until: int, *, prove: bool) -> list[Run]:
+        whole, hashes = settled.whole, None
         if prove:
             self._check_stop()
-            rows = self._store.query(
-                "check_id_hashes", symbol=self._symbol, since=each.day, until=min(each.until, each.day + DAY)
-            )
-            if rows and _same(_slice(rows[0]), settled):
+            rows = self._store.query("check_id_hashes", symbol=self._symbol, since=whole.start, until=until)
+            self.rows_read += whole.rows
+            if rows and _same(_slice(rows[0]), whole):
                 hashes = int(rows[0][5])
-            if hashes is not None and settled.is_whole(hashes):
-                return [Run.whole(settled.first_id, settled.last_id)]
-        elif settled.looks_whole and not each.tangled:
-            return [Run.whole(settled.first_id, settled.last_id)]
-        return self._details(each.day, min(each.until, each.day + DAY), hashes)[0]
+        if whole.is_whole(hashes) if hashes is not None else whole.looks_whole and not settled.tangled:
+            return [Run.whole(whole.first_id, whole.last_id)]
+        return self._details(whole.start, until, hashes)[0]
 
-    def _day(self, day: Slice, hashes: int | None, until: int) -> tuple[list[Run], bool]:
+    def _day(self, day: Slice, hashes: int | None) -> tuple[list[Run], bool]:
         """The runs of a day, and whether they are certain."""
         if hashes is not None and day.is_whole(hashes):
             return [Run.whole(day.first_id, day.last_id)], True
-        return self._details(day.start, until, hashes)
+        return self._details(day.start, day.start + DAY, hashes)
 
     def _details(self, since: int, until: int, hashes: int | None) -> tuple[list[Run], bool]:
         """The runs of the minutes in [since, until), and whether they have the ids' `hashes`, which were found there.
@@ -171,17 +204,22 @@ class MonthReader:
             raise Interrupted
 
 
-def _is_unchanged(known: Known, closed: Sequence[Slice]) -> bool:
+def _plan(month: Unread, arriving: Arriving | None) -> tuple[Known, Sequence[Slice]]:
+    """What is known of a month, as far as it is unchanged, and the closed days that are to be read."""
+    closed = [day for day in month.days if arriving is None or not arriving.is_open(day.start)]
+    known = month.known
     first_days = closed[: known.days]
-    return len(first_days) == known.days and sum(day.fingerprint for day in first_days) % MODULUS == known.fingerprint
+    if len(first_days) < known.days or sum(day.fingerprint for day in first_days) % MODULUS != known.fingerprint:
+        known = Known()
+    return known, closed[known.days :]
 
 
 def _grouped(days: Sequence[Slice]) -> Iterator[list[Slice]]:
-    """Days that are read together."""
+    """Days that are read together: not too many rows, and nothing much in between."""
     group: list[Slice] = []
     rows = 0
     for day in days:
-        if group and rows + day.rows > ROWS_AT_ONCE:
+        if group and (rows + day.rows > ROWS_AT_ONCE or day.start - group[-1].start > 7 * DAY):
             yield group
             group, rows = [], 0
         group.append(day)

@@ -1,4 +1,4 @@
-"""What integrity checks remember in Postgres: read in a few queries before a round, written in a few after each symbol."""
+"""What integrity checks remember in Postgres, read and written for many symbols at once."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from integrity.models import UNFINISHED_JOBS, CheckResult, JobKind, MonthCheck, 
 
 #: More runs than these are not remembered: such a month is read again each time.
 MOST_RUNS = 5_000
+#: The exchange numbers a contract's trades from 0 or 1: nothing comes before a trade with such an id.
+FIRST_IDS = 1
+FIRST_OF_ALL = {"source": "the exchange numbers trades from here"}
 
 _UPSERTED = (
     "result",
@@ -73,12 +76,12 @@ class Remembered:
 class Outcome:
     """What a check of one symbol found, to be written at once."""
 
-    months: list[MonthCheck]
-    vanished: list[int]
-    trust: SymbolTrust | None
-    first_id_changed: bool
-    gaps: list[GapFound]
-    recovered: list[Gap]
+    months: list[MonthCheck] = field(default_factory=list)
+    vanished: list[int] = field(default_factory=list)
+    trust: SymbolTrust | None = None
+    first_id_changed: bool = False
+    gaps: list[GapFound] = field(default_factory=list)
+    recovered: list[Gap] = field(default_factory=list)
 
 
 def remember(names: Collection[str] | None) -> dict[str, Remembered]:
@@ -154,6 +157,7 @@ def write(outcomes: Iterable[Outcome]) -> int:
     outcomes = list(outcomes)
     trusts = [each.trust for each in outcomes if each.trust is not None]
     moved = [trust.pk for each in outcomes if each.first_id_changed and (trust := each.trust) is not None]
+    numbered_from_here = [trust.pk for trust in trusts if trust.first_id <= FIRST_IDS]
     with transaction.atomic():
         MonthCheck.objects.filter(pk__in=[pk for each in outcomes for pk in each.vanished]).delete()
         MonthCheck.objects.bulk_create(
@@ -163,11 +167,12 @@ def write(outcomes: Iterable[Outcome]) -> int:
             unique_fields=["symbol", "month"],
             update_fields=_UPSERTED,
         )
-        # Why nothing comes before the first trade is said of that trade, and others may have just written it.
+        # Why nothing comes before the first trade is said of that trade, and others may just have written it.
         SymbolTrust.objects.filter(pk__in=moved).update(origin={})
         SymbolTrust.objects.bulk_create(
             trusts, batch_size=1_000, update_conflicts=True, unique_fields=["symbol"], update_fields=_TRUST
         )
+        SymbolTrust.objects.filter(pk__in=numbered_from_here, origin={}).update(origin=FIRST_OF_ALL)
         for gap in (gap for each in outcomes for gap in each.recovered):
             mark_recovered(gap, {"check": "its trades are in the table"})
         return open_gaps(gap for each in outcomes for gap in each.gaps)

@@ -30,6 +30,8 @@ PARAMS: dict[str, object] = {
     "from_id": 200_000,
     "first_id": 200_000,
     "last_id": 201_000,
+    "ids": [200_000, 300_000],
+    "minutes": [START + 48 * HOUR, START + 72 * HOUR],
 }
 
 #: So that subqueries that choose what to read are part of the plan instead of being run to make it.
