@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -39,20 +41,28 @@ def read_blocks(path: Path, name: ArchiveName, give_up: Callable[[], bool]) -> I
     measure, broken (its checksum is compared at the end), empty, or with a line longer than a block. FolderUnusable
     when the file cannot be opened; GaveUp.
     """
-    try:
+    with _problems_named(path, name):
         archive = zipfile.ZipFile(path)
-    except OSError as error:
-        raise folder_unusable(path, error) from error
-    except _BROKEN as error:
-        raise ArchiveUnreadable(name.file, f"it is not a zip ({error})") from error
     with archive:
         member = _member(archive, name)
-        try:
+        with _problems_named(path, name):
             opened = archive.open(member)
-        except _BROKEN as error:
-            raise ArchiveUnreadable(name.file, f"its zip is broken ({error})") from error
         with opened:
             yield from _lines(opened, path, name, give_up)
+
+
+@contextmanager
+def _problems_named(path: Path, name: ArchiveName) -> Iterator[None]:
+    """Whatever the reader of zips raises becomes an ArchiveProblem."""
+    try:
+        yield
+    except OSError as error:
+        # A broken zip has it look before the file's beginning.
+        if error.errno != errno.EINVAL:
+            raise folder_unusable(path, error) from error
+        raise ArchiveUnreadable(name.file, "its zip points outside itself") from error
+    except _BROKEN as error:
+        raise ArchiveUnreadable(name.file, f"its zip is broken ({error})") from error
 
 
 def _member(archive: zipfile.ZipFile, name: ArchiveName) -> zipfile.ZipInfo:
@@ -81,9 +91,13 @@ def _member(archive: zipfile.ZipFile, name: ArchiveName) -> zipfile.ZipInfo:
 def _lines(opened: IO[bytes], path: Path, name: ArchiveName, give_up: Callable[[], bool]) -> Iterator[bytes]:
     rest = b""
     size = 0
-    while data := _read(opened, path, name):
+    while True:
         if give_up():
             raise GaveUp(name.file)
+        with _problems_named(path, name):
+            data = opened.read(BLOCK_BYTES)
+        if not data:
+            break
         size += len(data)
         end = data.rfind(b"\n") + 1
         if end:
@@ -97,12 +111,3 @@ def _lines(opened: IO[bytes], path: Path, name: ArchiveName, give_up: Callable[[
         yield rest
     if not size:
         raise ArchiveUnreadable(name.file, "its CSV is empty")
-
-
-def _read(opened: IO[bytes], path: Path, name: ArchiveName) -> bytes:
-    try:
-        return opened.read(BLOCK_BYTES)
-    except OSError as error:
-        raise folder_unusable(path, error) from error
-    except _BROKEN as error:
-        raise ArchiveUnreadable(name.file, f"its zip is broken ({error})") from error

@@ -134,6 +134,16 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
             read(path)
 
 
+def test_a_zip_that_points_before_its_beginning_is_refused(tmp_path: Path) -> None:
+    path = archive(tmp_path, [Line(1)])
+    body = bytearray(path.read_bytes())
+    # The offset of its directory, near its end, one byte too large.
+    body[-6] += 1
+    path.write_bytes(body)
+    with pytest.raises(ArchiveUnreadable, match="points outside itself"):
+        read(path)
+
+
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(FolderUnusable, match="cannot be used"):
         list(read_days(tmp_path / "none.zip", NAME, tmp_path))
