@@ -41,6 +41,10 @@ class Candles(Schema):
     limit: Annotated[int, Whole, Field(ge=1, le=30_000)] = 500
 
 
+class Coverage(Schema):
+    from_id: Annotated[int, Whole, Field(ge=0, le=MAX_ID, description="Ranges that reach this id.")] = 0
+
+
 def normal_symbol(symbol: str) -> str:
     """ASCII letters in upper case, as the exchange writes them; others are left as they are."""
     return "".join(letter.upper() if letter.isascii() else letter for letter in symbol)

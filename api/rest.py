@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI, Query
 
-from api import failures, market, shapes
+from api import failures, market, proof, shapes
 from api.apps import this_app
 from api.envelope import success
-from api.parameters import Candles, LatestTrades, Trades, normal_symbol
+from api.parameters import Candles, Coverage, LatestTrades, Trades, normal_symbol
 
 REFUSALS: dict[int, Any] = {400: shapes.Refusal, 404: shapes.Refusal, 503: shapes.Refusal}
 
@@ -55,6 +55,25 @@ async def ohlcv(request: HttpRequest, symbol: str, asked: Query[Candles]) -> Htt
     return await klines(request, symbol, asked)
 
 
+@api.get("integrity/coverage/{symbol}", response={200: shapes.CoverageAnswer, **REFUSALS}, tags=["integrity"])
+async def coverage(request: HttpRequest, symbol: str, asked: Query[Coverage]) -> HttpResponse:
+    """A symbol's certificate: which ids are stored, with a fingerprint of each range, and the verdict for what is not.
+
+    `ranges` are read from the store now; `trust_id`, `missing`, `duplicates` and `twins` are those of the last integrity
+    check. A fingerprint is the sum modulo 2^64, over the rows of the range, of ClickHouse's
+    `cityHash64(symbol, aggregate_id, price, quantity, first_trade_id, last_trade_id, timestamp, is_buyer_maker)`.
+    """
+    data = await proof.certificate(this_app().store, normal_symbol(symbol), asked.from_id)
+    return success(data, "Retrieved the certificate")
+
+
+@api.get("integrity/summary", response={200: shapes.SummaryAnswer, 503: shapes.Refusal}, tags=["integrity"])
+async def integrity_summary(request: HttpRequest) -> HttpResponse:
+    """How far each symbol can be trusted: up to `trust_id` everything is stored, or absent upstream with evidence."""
+    data, count = await proof.summary(this_app().store)
+    return success(data, f"Retrieved {count} symbols")
+
+
 @api.get("monitoring/health", response={200: shapes.HealthAnswer}, tags=["monitoring"])
 async def health(request: HttpRequest) -> HttpResponse:
     """Whether everything works. Always 200: `status` is healthy, degraded or unhealthy."""
@@ -72,4 +91,4 @@ def urls() -> list[URLPattern | URLResolver]:
 
 
 def _is_operation(pattern: URLPattern) -> bool:
-    return str(pattern.pattern).startswith(("data/", "monitoring/"))
+    return str(pattern.pattern).startswith(("data/", "integrity/", "monitoring/"))

@@ -40,6 +40,10 @@ class Store:
         """The rows of a named query; raises what ClickHouse.query raises."""
         return await self.run(lambda: self._clickhouse.query(name, **params))
 
+    async def ask(self, question: Callable[[ClickHouse], T]) -> T:
+        """The answer of a function that asks ClickHouse several things; raises what it raises."""
+        return await self.run(lambda: question(self._clickhouse))
+
     async def ask_postgres(self, question: Callable[[], T]) -> T:
         """The answer of a function that uses Django's models; raises what it raises."""
 
