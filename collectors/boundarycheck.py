@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from collectors.binance.rest import ExchangeProblem, last_aggregate_id, last_trade_ids
+from collectors.binance.rest import ExchangeProblem, Rest
 from dataprovider.clickhouse import ClickHouse, ClickHouseError
 
 logger = logging.getLogger(__name__)
@@ -22,17 +22,17 @@ PAUSE_SECONDS = 30.0
 SYMBOLS_PER_ROUND = 15
 
 
-def newest_ids(base_url: str, store: ClickHouse, last_ids: Mapping[str, int]) -> dict[str, int]:
+def newest_ids(rest: Rest, store: ClickHouse, last_ids: Mapping[str, int]) -> dict[str, int]:
     """The highest aggregate id the exchange has, for those of `last_ids` (symbol -> highest id here) where it is ahead.
 
     Symbols that could not be settled in this round are left out; never raises.
     """
     found: dict[str, int] = {}
     try:
-        tickers = last_trade_ids(base_url)
+        tickers = rest.last_trade_ids()
         ahead = [symbol for symbol in sorted(last_ids) if _is_ahead(store, symbol, last_ids[symbol], tickers)]
         for symbol in ahead[:SYMBOLS_PER_ROUND]:
-            newest = last_aggregate_id(base_url, symbol)
+            newest = rest.last_aggregate_id(symbol)
             if newest is not None and newest > last_ids[symbol]:
                 found[symbol] = newest
     except (ExchangeProblem, ClickHouseError) as problem:

@@ -22,7 +22,9 @@ from redis.retry import Retry
 
 from collectors.batch import Batch
 from collectors.binance.frames import decode
+from collectors.binance.rest import Rest
 from collectors.binance.stream import StreamConnection
+from collectors.binance.weight import Priority, WeightBudget
 from collectors.boundarycheck import PAUSE_SECONDS, SILENT_SECONDS, newest_ids
 from collectors.continuity import Cause
 from collectors.deadletter import DeadLetters
@@ -83,11 +85,12 @@ class Worker:
             pace=Pace(settings.connect_interval, settings.connect_burst, self._clock()),
         )
         self._quiet = QuietWatch()
+        self._stopping = threading.Event()
+        self._rest = Rest(settings.rest_url, WeightBudget(self._redis), Priority.LIVE, self._stopping.is_set)
         self._checker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="boundary-check")
         self._check: Future[dict[str, int]] | None = None
         self._next_check = 0.0
         self._publisher = Publisher(self._redis, self.status)
-        self._stopping = threading.Event()
         self._drained = threading.Event()
         self._gaps_found = 0
         self._lag_ms = 0.0
@@ -209,7 +212,7 @@ class Worker:
             waiting = self._ingest.awaiting_verdict(self._keeper.active, now - SILENT_SECONDS)
             if waiting and self._pool.subscribed == len(self._keeper.active):
                 self._next_check = now + PAUSE_SECONDS
-                self._check = self._checker.submit(newest_ids, self._settings.rest_url, self._store, waiting)
+                self._check = self._checker.submit(newest_ids, self._rest, self._store, waiting)
 
     def _take_orders(self) -> None:
         try:

@@ -102,20 +102,23 @@ def test_processes_and_threads_together_never_get_more_than_there_is(redis: Redi
 def test_the_exchange_never_counts_more_than_its_limit_though_its_clock_is_not_ours(
     redis: Redis, egress: str, seed: int
 ) -> None:
-    """Each request arrives up to 250 ms before or after the time at which it was granted, by the exchange's clock."""
+    """By the exchange's clock a request arrives up to 280 ms before or after the time at which it was granted."""
     draw = random.Random(seed)
     clock = SetClock(29_000_000 * MINUTE_MS)
     budget = WeightBudget(redis, egress, clock)
     budget.set_limit(200)
     counted: Counter[int] = Counter()
-    while clock.now_ms < 29_000_003 * MINUTE_MS:
-        # The turns of minutes are looked at closely.
-        near = min(clock.now_ms % MINUTE_MS, MINUTE_MS - clock.now_ms % MINUTE_MS) < 1000
-        clock.now_ms += draw.randrange(10, 80) if near else draw.randrange(1000, 8000)
-        if not budget.try_acquire(20, Priority.LIVE):
-            counted[(clock.now_ms + draw.randrange(-250, 250)) // MINUTE_MS] += 20
+    for minute in range(29_000_001, 29_000_061, 2):
+        # Whoever asks begins shortly before or after the turn of this minute, after one in which nobody did.
+        turn_ms = minute * MINUTE_MS
+        clock.now_ms = turn_ms + draw.choice([draw.randrange(-600, 300), draw.randrange(-60, 60)])
+        skew_ms = draw.choice([-280, 0, 280])
+        while clock.now_ms < turn_ms + 1000:
+            if not budget.try_acquire(20, Priority.LIVE):
+                counted[(clock.now_ms + skew_ms) // MINUTE_MS] += 20
+            clock.now_ms += draw.randrange(2, 15)
+        assert budget.try_acquire(20, Priority.LIVE) > 0
     assert max(counted.values()) <= 200
-    assert sum(counted.values()) >= 3 * 180
 
 
 def test_what_the_exchange_counts_corrects_upwards_only_and_only_its_own_minute(redis: Redis, egress: str) -> None:

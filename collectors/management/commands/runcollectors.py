@@ -14,7 +14,8 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from redis import Redis
 
-from collectors.binance.rest import exchange_info
+from collectors.binance.rest import Rest
+from collectors.binance.weight import Priority, WeightBudget, patience
 from collectors.books import Books
 from collectors.directory import sync_symbols, wanted_symbols
 from collectors.leases import Leases, owner_name
@@ -23,6 +24,9 @@ from collectors.supervisor import Supervisor
 from dataprovider.clickhouse import Address
 from dataprovider.config import Config
 from dataprovider.numbers import workers
+
+#: How long the list of contracts may wait for its weight (seconds), before that counts as a failure.
+SYNC_PATIENCE = 60.0
 
 
 class Command(BaseCommand):
@@ -37,12 +41,14 @@ class Command(BaseCommand):
         leases = Leases(owner_name())
         leases.join(count)
         connection.close()
+        redis = Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0)
+        budget = WeightBudget(redis)
         supervisor = Supervisor(
             leases.owner,
             Books(leases, lambda: wanted_symbols(config.load_only_tickers)),
             [worker_settings(config, leases.owner, number, count) for number in range(count)],
-            lambda: _sync(config),
-            Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0),
+            lambda: _sync(config, budget),
+            redis,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stop())
@@ -74,9 +80,11 @@ def worker_settings(config: Config, owner: str, number: int, count: int) -> Work
     )
 
 
-def _sync(config: Config) -> None:
+def _sync(config: Config, budget: WeightBudget) -> None:
+    # A wait that does not end is to be seen as a problem, and tried again.
+    rest = Rest(config.binance_rest_url, budget, Priority.LIVE, patience(SYNC_PATIENCE))
     try:
-        sync_symbols(exchange_info(config.binance_rest_url))
+        sync_symbols(rest.exchange_info())
     finally:
         # This runs in a thread of its own, whose connection nobody else would close.
         connection.close()
