@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from dataprovider.decimals import product_to_text, to_text
+from integrity.checkids import Range, Run, common, size, united, without
 
 #: Past every time that is stored (seconds), and within ClickHouse's DateTime.
 END_OF_TIME = 4_102_444_800
@@ -60,6 +61,42 @@ class Verdict:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a symbol's ids beyond the trades themselves.
+
+    absent: ids that the exchange itself does not have, ascending and apart. runs: ids that were all found stored when
+    their days were read row by row. first_of_all: the id that nothing comes before, None when that is not known.
+    """
+
+    absent: Sequence[Range] = ()
+    runs: Sequence[Run] = ()
+    first_of_all: int | None = None
+
+    def explains_gap(self, last_before: int, first_after: int) -> bool:
+        """Whether every id between these two is known to be absent upstream."""
+        return last_before < first_after and not without([(last_before + 1, first_after - 1)], self.absent)
+
+    def explains(self, candle: Candle) -> bool:
+        """Whether every id from its first to its last is stored or absent upstream, and no trade is there twice."""
+        inside = common([(candle.first_id, candle.last_id)], self.absent)
+        expected = candle.last_id - candle.first_id + 1 - size(inside)
+        ids = _sum(candle.first_id, candle.last_id) - sum(_sum(first, last) for first, last in inside)
+        if candle.aggregates == expected and candle.sum_of_ids == ids % 2**64:
+            return True
+        # Twins make more rows than ids, and an id that changed sides with a neighbour's makes a hole: the rows told.
+        runs = [run for run in self.runs if run.first_id <= candle.last_id and run.last_id >= candle.first_id]
+        read = united([*self.absent, *((run.first_id, run.last_id) for run in runs)])
+        return (
+            not without([(candle.first_id, candle.last_id)], read)
+            and not any(run.duplicates for run in runs)
+            and candle.aggregates - expected <= sum(run.twins for run in runs)
+        )
+
+
+NO_EVIDENCE = Evidence()
+
+
 def judged(
     candles: Sequence[Candle],
     *,
@@ -67,22 +104,52 @@ def judged(
     id_before: int | None,
     id_after: int | None,
     exchange_time: int,
+    evidence: Evidence = NO_EVIDENCE,
 ) -> list[Verdict]:
     """A verdict for each of `candles` (ascending, none left out between them).
 
     `id_before` and `id_after` are the stored aggregate ids next to the first and behind the last candle, None where
     nothing is stored. `exchange_time` (ms) is the newest time known of the exchange. A candle is complete when it is
     closed, holds its ids without a hole, and its neighbours' ids touch its own on both sides: a hole between two
-    candles may belong to either.
+    candles may belong to either. What `evidence` explains is no hole.
     """
     before = [id_before, *(candle.last_id for candle in candles[:-1])]
     after = [*(candle.first_id for candle in candles[1:]), id_after]
     verdicts = []
     for candle, previous_id, next_id in zip(candles, before, after, strict=True):
         closed = candle.open_time + timeframe * 60_000 <= exchange_time
-        touches = previous_id == candle.first_id - 1 and next_id == candle.last_id + 1
-        verdicts.append(Verdict(closed=closed, complete=closed and touches and candle.is_contiguous))
+        complete = (
+            closed
+            and next_id is not None
+            and _touches(candle.last_id, next_id, evidence)
+            and (
+                candle.first_id == evidence.first_of_all
+                if previous_id is None
+                else _touches(previous_id, candle.first_id, evidence)
+            )
+            and (candle.is_contiguous or evidence.explains(candle))
+        )
+        verdicts.append(Verdict(closed=closed, complete=complete))
     return verdicts
+
+
+def needs_evidence(verdicts: Sequence[Verdict], id_after: int | None) -> bool:
+    """Whether evidence could make one of them complete: nothing makes a candle so that no trade follows."""
+    followed = verdicts if id_after is not None else verdicts[:-1]
+    return any(verdict.closed and not verdict.complete for verdict in followed)
+
+
+def _touches(last_before: int, first_after: int, evidence: Evidence) -> bool:
+    if last_before + 1 == first_after or evidence.explains_gap(last_before, first_after):
+        return True
+    # Their ids are mixed: only where both were read row by row is that known to be all there is.
+    return last_before >= first_after and any(
+        run.first_id <= first_after and run.last_id >= last_before and not run.duplicates for run in evidence.runs
+    )
+
+
+def _sum(first_id: int, last_id: int) -> int:
+    return (last_id - first_id + 1) * (first_id + last_id) // 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Sequence
 from typing import Any
 
-from api.candles import Candle, Window, candle_json, judged
+from django.db import DatabaseError
+
+from api.candles import NO_EVIDENCE, Candle, Evidence, Verdict, Window, candle_json, judged, needs_evidence
 from api.failures import BadParameter, UnknownSymbol
 from api.parameters import MAX_TIME_MS, Candles, Trades
 from api.store import Rows, Store
 from collectors.models import Symbol
 from dataprovider.decimals import to_text
+from integrity import coverage
+
+logger = logging.getLogger(__name__)
 
 
 async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int]:
@@ -40,11 +47,45 @@ async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int
     if newest_first:
         found.reverse()
 
-    def written() -> bytes:
-        verdicts = judged(found, timeframe=asked.timeframe, id_before=before, id_after=after, exchange_time=newest)
-        return _json_list(list(map(candle_json, found, verdicts)))
+    def verdicts(evidence: Evidence) -> list[Verdict]:
+        ids = {"id_before": before, "id_after": after}
+        return judged(found, timeframe=asked.timeframe, **ids, exchange_time=newest, evidence=evidence)
 
-    return await store.run(written), len(found)
+    def written(known: list[Verdict]) -> bytes:
+        return _json_list(list(map(candle_json, found, known)))
+
+    def written_if_settled() -> bytes | None:
+        known = verdicts(NO_EVIDENCE)
+        return None if needs_evidence(known, after) else written(known)
+
+    data = await store.run(written_if_settled)
+    if data is None:
+        evidence = await _evidence(store, symbol, found, before, after)
+        data = await store.run(lambda: written(verdicts(evidence)))
+    return data, len(found)
+
+
+async def _evidence(
+    store: Store, symbol: str, candles: Sequence[Candle], before: int | None, after: int | None
+) -> Evidence:
+    """What Postgres knows of the ids of these candles and up to their neighbours; nothing while it is away."""
+    first_id = min(each.first_id for each in candles)
+    last_id = max(each.last_id for each in candles)
+
+    def asked() -> Evidence:
+        low = first_id if before is None else min(before + 1, first_id)
+        high = last_id if after is None else max(after - 1, last_id)
+        return Evidence(
+            absent=coverage.absent_between(symbol, low, high),
+            runs=coverage.runs_between(symbol, low, high),
+            first_of_all=coverage.first_of_all(symbol) if before is None else None,
+        )
+
+    try:
+        return await store.ask_postgres(asked)
+    except DatabaseError as error:
+        logger.warning("Candles are served without what Postgres knows: %s", str(error).strip().partition("\n")[0])
+        return NO_EVIDENCE
 
 
 async def _read(

@@ -59,8 +59,8 @@ async def ohlcv(request: HttpRequest, symbol: str, asked: Query[Candles]) -> Htt
 async def coverage(request: HttpRequest, symbol: str, asked: Query[Coverage]) -> HttpResponse:
     """A symbol's certificate: which ids are stored, with a fingerprint of each range, and the verdict for what is not.
 
-    `ranges` are read from the store now; `trust_id`, `missing`, `duplicates` and `twins` are those of the last integrity
-    check. A fingerprint is the sum modulo 2^64, over the rows of the range, of ClickHouse's
+    `ranges` are read from the store now; `trust_id`, `missing`, `duplicates` and `twins` are those of the last
+    integrity check. A fingerprint is the sum modulo 2^64, over the rows of the range, of ClickHouse's
     `cityHash64(symbol, aggregate_id, price, quantity, first_trade_id, last_trade_id, timestamp, is_buyer_maker)`.
     """
     data = await proof.certificate(this_app().store, normal_symbol(symbol), asked.from_id)
