@@ -15,8 +15,6 @@ from collectors.trade import Trade
 
 #: How many of the newest trades are remembered to tell a duplicate from a different trade under the same id.
 TAIL = 512
-#: Holes remembered per symbol; beyond it the oldest reported hole is forgotten (its Gap row stays).
-MAX_HOLES = 1_000
 #: A jump of more ids than this is believed only when the next trade continues it (a number may be absurd).
 SUSPICIOUS_JUMP = 100_000
 #: How far behind a suspicious trade its successor may be and still confirm it.
@@ -52,7 +50,6 @@ class Hole:
     before_ms: int | None
     after_ms: int | None
     since: float
-    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +72,7 @@ class Continuity:
 
     __slots__ = (
         "_awaited",
+        "_before",
         "_cause",
         "_floor",
         "_suspect",
@@ -96,6 +94,8 @@ class Continuity:
         self.rejected: list[Trade] = []
         self.last_ms: int | None = None
         self._awaited: int | None = None if frontier is None else frontier + 1
+        #: The last id before the interruption, whatever the exchange said since.
+        self._before: int | None = frontier
         self._cause: Cause | None = cause
         self._suspect: Trade | None = None
         #: The lowest id of a symbol that began here: what arrives late may still come before it.
@@ -112,6 +112,7 @@ class Continuity:
         """The stream was interrupted: the next trade gets a verdict."""
         if self._cause is None:
             self._awaited, self.next_id, self._cause = self.next_id, -1, cause
+            self._before = self._awaited - 1
 
     def irregular(self, trade: Trade, now: float) -> list[Trade]:
         """Judge a trade whose id is not `next_id`; `now` in seconds of any steady clock.
@@ -144,12 +145,14 @@ class Continuity:
             self._awaited = newest_id + 1
 
     def due_holes(self, now: float, grace: float) -> list[Hole]:
-        """Holes that nobody filled for `grace` seconds, each once: they are to be reported as gaps."""
-        due = [hole for hole in self.holes if not hole.reported and now - hole.since >= grace]
-        for hole in due:
-            hole.reported = True
-        while len(self.holes) > MAX_HOLES and self.holes[0].reported:
-            del self.holes[0]
+        """Holes that nobody filled for `grace` seconds, each once: they are to be reported as gaps.
+
+        From then on they are recovery's, which fetches them again: a trade of theirs that comes still later is taken
+        for a duplicate, since it would be stored twice.
+        """
+        due = [hole for hole in self.holes if now - hole.since >= grace]
+        if due:
+            self.holes = [hole for hole in self.holes if now - hole.since < grace]
         return due
 
     def _place(self, trade: Trade, now: float, *, confirmed: bool = False) -> list[Trade]:
@@ -167,14 +170,15 @@ class Continuity:
 
     def _end_boundary(self, trade: Trade, expected: int | None) -> None:
         assert self._cause is not None
-        if expected is None:
+        before = self._before
+        if expected is None or before is None:
             verdict = Verdict.FIRST
             self._floor = trade.aggregate_id
-        elif trade.aggregate_id == expected:
+        elif trade.aggregate_id == before + 1:
             verdict = Verdict.CONTIGUOUS
         else:
-            verdict = Verdict.GAP if trade.aggregate_id > expected else Verdict.OVERLAP
-        self.boundaries.append(Boundary(self._cause, self.last_id, trade.aggregate_id, verdict))
+            verdict = Verdict.GAP if trade.aggregate_id > before else Verdict.OVERLAP
+        self.boundaries.append(Boundary(self._cause, before, trade.aggregate_id, verdict))
         self.next_id = trade.aggregate_id if expected is None else expected
         self._cause = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.continuity import MAX_HOLES, SUSPICIOUS_JUMP, Cause, Continuity, Verdict
+from collectors.continuity import SUSPICIOUS_JUMP, Cause, Continuity, Verdict
 from collectors.trade import Trade
 from tests.collectors.trades import trade
 
@@ -139,11 +139,36 @@ def test_a_real_jump_is_believed_when_the_next_trade_continues_it() -> None:
     assert missing(continuity) == [(2, far - 1)]
 
 
-def test_the_number_of_holes_is_bounded() -> None:
+def test_a_reported_hole_is_recoverys_and_a_trade_of_it_that_comes_still_later_is_not_stored() -> None:
+    """Recovery fetches it: the late one would be there twice."""
     continuity = Continuity(None)
-    feed(continuity, *(trade(each * 2) for each in range(MAX_HOLES + 50)))
-    assert len(continuity.due_holes(10.0, grace=1.0)) == MAX_HOLES + 49
-    assert len(continuity.holes) == MAX_HOLES
+    feed(continuity, trade(1), trade(5), now=10.0)
+    assert len(continuity.due_holes(12.0, grace=2.0)) == 1
+    assert missing(continuity) == []
+    assert feed(continuity, trade(3), trade(6), trade(3), trade(4, first_trade_id=99), now=12.1) == [6]
+
+
+def test_a_hole_that_is_younger_than_its_grace_can_still_be_filled() -> None:
+    continuity = Continuity(None)
+    feed(continuity, trade(1), trade(4), now=10.0)
+    feed(continuity, trade(8), now=11.5)
+    assert [(hole.first_id, hole.last_id) for hole in continuity.due_holes(12.0, grace=2.0)] == [(2, 3)]
+    assert feed(continuity, trade(2), trade(6), now=12.1) == [6]
+    assert missing(continuity) == [(5, 5), (7, 7)]
+
+
+def test_what_the_exchange_said_is_missing_is_recoverys_too_once_reported() -> None:
+    continuity = Continuity(100)
+    continuity.learn(103, now=1.0)
+    assert len(continuity.due_holes(3.0, grace=2.0)) == 1
+    assert feed(continuity, trade(102), trade(104), trade(103), now=3.1) == [104]
+
+
+def test_the_verdict_counts_from_the_last_trade_here_whatever_the_exchange_said_meanwhile() -> None:
+    continuity = Continuity(100)
+    continuity.learn(103, now=1.0)
+    feed(continuity, trade(104))
+    assert [(b.verdict, b.last_before, b.first_after) for b in continuity.boundaries] == [(Verdict.GAP, 100, 104)]
 
 
 @given(st.lists(st.integers(0, 60), max_size=120), st.one_of(st.none(), st.integers(0, 30)))
