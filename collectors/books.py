@@ -6,14 +6,19 @@ thread but the two messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import close_old_connections, connection
 
+from collectors.boundaries import forget_old_boundaries, record_boundaries
 from collectors.gaps import count_open_gaps, open_gaps
 from collectors.leases import Leases
-from collectors.messages import GapFound
+from collectors.messages import BoundaryFound, GapFound
+
+#: How often old boundaries are forgotten (seconds).
+FORGET_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,7 @@ class Request:
     #: Shards that nobody here writes any more and that another host may have.
     release: list[int] = field(default_factory=list)
     gaps: list[GapFound] = field(default_factory=list)
+    boundaries: list[BoundaryFound] = field(default_factory=list)
     #: Worker -> its process id and the shards it was told to own.
     placed: dict[int, tuple[int, list[int]]] = field(default_factory=dict)
 
@@ -45,9 +51,16 @@ class Answer:
 class Books:
     """The supervisor's side of Postgres. Every method raises django.db.Error while Postgres is away."""
 
-    def __init__(self, leases: Leases, wanted_symbols: Callable[[], dict[int, frozenset[str]]]) -> None:
+    def __init__(
+        self,
+        leases: Leases,
+        wanted_symbols: Callable[[], dict[int, frozenset[str]]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._leases = leases
         self._wanted_symbols = wanted_symbols
+        self._clock = clock
+        self._next_forgetting = 0.0
 
     def update(self, request: Request) -> Answer:
         """Write down, renew, and read; the same request may be given again after a failure."""
@@ -63,10 +76,17 @@ class Books:
         for worker, (pid, shards) in request.placed.items():
             self._leases.placed(worker, pid, shards)
         open_gaps(request.gaps)
-        return Answer(epochs, share, self._wanted_symbols(), count_open_gaps())
+        answer = Answer(epochs, share, self._wanted_symbols(), count_open_gaps())
+        if self._clock() >= self._next_forgetting:
+            forget_old_boundaries()
+            self._next_forgetting = self._clock() + FORGET_SECONDS
+        # Last: after a failure they would come again, and what is written twice stands there twice.
+        record_boundaries(request.boundaries)
+        return answer
 
-    def close(self, gaps: list[GapFound]) -> None:
-        """Write down the last gaps and give every shard back."""
+    def close(self, gaps: list[GapFound], boundaries: Sequence[BoundaryFound] = ()) -> None:
+        """Write down the last gaps and boundaries and give every shard back."""
         open_gaps(gaps)
         self._leases.leave()
+        record_boundaries(boundaries)
         connection.close()

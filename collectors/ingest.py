@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from collectors.batch import Batch, columns_of
-from collectors.continuity import Cause, Continuity, Hole
+from collectors.continuity import Boundary, Cause, Continuity, Hole
 from collectors.live import LiveMinutes, MinuteBar
 from collectors.trade import Trade
 
@@ -16,6 +16,8 @@ FLUSH_ROWS = 20_000
 FLUSH_SECONDS = 1.0
 #: How long a hole may wait for a late trade before it is reported as a gap (seconds).
 HOLE_GRACE = 2.0
+#: Of boundaries that nobody takes, only the newest are kept.
+MOST_BOUNDARIES = 50_000
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Ingest:
         self.received = 0
         self.duplicates = 0
         self.boundaries: Counter[str] = Counter()
+        self._new_boundaries: deque[tuple[str, Boundary]] = deque(maxlen=MOST_BOUNDARIES)
         self._changed: dict[tuple[str, int], MinuteBar] = {}
 
     def open_shard(self, shard: int, epoch: int) -> None:
@@ -147,6 +150,12 @@ class Ingest:
                 tracked.continuity.rejected.clear()
         return rejected
 
+    def take_boundaries(self) -> list[tuple[str, Boundary]]:
+        """The verdicts since the last call, each with its symbol."""
+        taken = list(self._new_boundaries)
+        self._new_boundaries.clear()
+        return taken
+
     def close_minutes(self, exchange_now_ms: int) -> None:
         """Close the minutes that the exchange's clock has passed."""
         for tracked in self.symbols.values():
@@ -174,6 +183,7 @@ class Ingest:
             tracked.minutes.add(accepted)
         if continuity.boundaries:
             self.boundaries.update(boundary.verdict.value for boundary in continuity.boundaries)
+            self._new_boundaries.extend((trade.symbol, boundary) for boundary in continuity.boundaries)
             continuity.boundaries.clear()
 
     def _note_change(self, bar: MinuteBar) -> None:

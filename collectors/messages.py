@@ -64,6 +64,18 @@ class GapFound:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundaryFound:
+    """The verdict over one connect, reconnect or start of a symbol (collectors.continuity.Boundary), and when (ms)."""
+
+    symbol: str
+    cause: str
+    last_before: int | None
+    first_after: int
+    verdict: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Worker to supervisor, twice a second."""
 
@@ -72,3 +84,4 @@ class Report:
     #: Shard -> the epoch ClickHouse is at, where the one assigned was not higher.
     low_epochs: dict[int, int]
     gaps: list[GapFound]
+    boundaries: list[BoundaryFound] = field(default_factory=list)

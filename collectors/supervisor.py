@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
@@ -20,7 +21,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from collectors.books import Answer, Books, Request
-from collectors.messages import Assignment, GapFound, Report, ShardAssignment, Stop, WorkerSettings
+from collectors.messages import Assignment, BoundaryFound, GapFound, Report, ShardAssignment, Stop, WorkerSettings
 from collectors.workerprocess import WorkerProcess
 from dataprovider.heartbeat import HostStatus, forget, write_host
 
@@ -37,6 +38,8 @@ SYNC_SECONDS = 300.0
 STALLED_SECONDS = 15.0
 #: How long the last words to Postgres may take at a stop (seconds).
 CLOSE_SECONDS = 2.0
+#: While Postgres is away only the newest boundaries are kept; when it is back it gets so many at once.
+MOST_BOUNDARIES, BOUNDARIES_AT_ONCE = 50_000, 2_000
 
 
 class Supervisor:
@@ -65,6 +68,7 @@ class Supervisor:
         self._placed: dict[int, int] = {}
         self._releasing: set[int] = set()
         self._gaps: list[GapFound] = []
+        self._boundaries: deque[BoundaryFound] = deque(maxlen=MOST_BOUNDARIES)
         self._stopping = False
         self._postgres_away = False
         self._bookkeeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
@@ -133,7 +137,8 @@ class Supervisor:
         if self._asked is not None:
             return
         used = {shard: epoch for worker in self._workers for shard, epoch in worker.low_epochs.items()}
-        request = Request(used, self._let_go(), self._gaps, self._placement())
+        boundaries = [self._boundaries.popleft() for _ in range(min(len(self._boundaries), BOUNDARIES_AT_ONCE))]
+        request = Request(used, self._let_go(), self._gaps, boundaries, self._placement())
         self._gaps = []
         self._asked = (request, now, self._bookkeeper.submit(self._books.update, request))
 
@@ -149,7 +154,7 @@ class Supervisor:
         try:
             self._answer = future.result()
         except DatabaseError as error:
-            self._gaps = [*request.gaps, *self._gaps]
+            self._take_back(request)
             self._is_away((str(error).strip().splitlines() or ["no answer"])[0])
             return
         if self._postgres_away:
@@ -163,6 +168,12 @@ class Supervisor:
         if len(kept) > self._answer.share:
             self._releasing.update(sorted(kept)[self._answer.share :])
         self._assign()
+
+    def _take_back(self, request: Request) -> None:
+        """What a request was to write down comes with the next one."""
+        self._gaps = [*request.gaps, *self._gaps]
+        # Of too many the newest are kept.
+        self._boundaries = deque([*request.boundaries, *self._boundaries], maxlen=MOST_BOUNDARIES)
 
     def _is_away(self, reason: str) -> None:
         if not self._postgres_away:
@@ -256,6 +267,7 @@ class Supervisor:
                     worker.held = report.held
                     worker.low_epochs.update(report.low_epochs)
                     self._gaps.extend(report.gaps)
+                    self._boundaries.extend(report.boundaries)
         except (EOFError, OSError):
             worker.link.close()
             worker.link = None
@@ -276,10 +288,10 @@ class Supervisor:
                 kept = kept and worker.process.exitcode == 0
             if worker.link is not None:
                 self._hear(worker)
-        if self._asked is not None and not self._asked[2].done():
-            self._gaps = [*self._asked[0].gaps, *self._gaps]
+        if self._asked is not None and (not self._asked[2].done() or self._asked[2].exception() is not None):
+            self._take_back(self._asked[0])
         try:
-            self._last_words = self._bookkeeper.submit(self._books.close, self._gaps)
+            self._last_words = self._bookkeeper.submit(self._books.close, self._gaps, list(self._boundaries))
             self._last_words.result(CLOSE_SECONDS)
         except (DatabaseError, NotInTime):
             logger.error("Postgres is away: leases run out by themselves, gaps are found again at the next start.")

@@ -29,7 +29,7 @@ from collectors.boundarycheck import PAUSE_SECONDS, SILENT_SECONDS, newest_ids
 from collectors.continuity import Cause
 from collectors.deadletter import DeadLetters
 from collectors.ingest import FLUSH_SECONDS, Ingest
-from collectors.messages import Assignment, GapFound, Report, Stop, WorkerSettings
+from collectors.messages import Assignment, BoundaryFound, GapFound, Report, Stop, WorkerSettings
 from collectors.pace import Pace
 from collectors.publisher import PUBLISH_INTERVAL, Publisher
 from collectors.quiet import QuietWatch
@@ -66,6 +66,7 @@ class Worker:
         )
         self._spool = Spool(settings.home / "spool", settings.spool_max_bytes)
         self._gaps: queue.SimpleQueue[GapFound] = queue.SimpleQueue()
+        self._boundaries: queue.SimpleQueue[BoundaryFound] = queue.SimpleQueue()
         self._writer = Writer(
             self._store,
             self._spool,
@@ -181,6 +182,7 @@ class Worker:
         for symbol, hole in self._ingest.due_holes(now):
             gap = GapFound(symbol, hole.first_id, hole.last_id, hole.cause.value, hole.before_ms, hole.after_ms)
             self._found(gap)
+        self._note_boundaries()
         for trade in self._ingest.take_rejected():
             self._dead.add("absurd jump of the aggregate id", repr(tuple(trade)).encode())
         if self._exchange_ms:
@@ -244,14 +246,23 @@ class Worker:
         self._gaps_found += 1
         self._gaps.put(gap)
 
+    def _note_boundaries(self) -> None:
+        now_ms = int(time.time() * 1000)
+        for symbol, each in self._ingest.take_boundaries():
+            self._boundaries.put(
+                BoundaryFound(symbol, each.cause.value, each.last_before, each.first_after, each.verdict.value, now_ms)
+            )
+
     def _report(self) -> None:
         while True:
             last = self._drained.wait(REPORT_INTERVAL)
-            gaps = []
+            gaps, boundaries = [], []
             while not self._gaps.empty():
                 gaps.append(self._gaps.get())
+            while not self._boundaries.empty():
+                boundaries.append(self._boundaries.get())
             try:
-                self._link.send(Report(self._keeper.held(), dict(self._keeper.low_epochs), gaps))
+                self._link.send(Report(self._keeper.held(), dict(self._keeper.low_epochs), gaps, boundaries))
             except OSError:
                 self._stopping.set()
                 return
@@ -268,6 +279,7 @@ class Worker:
         kept = self._writer.stop(1.0)
         for symbol, hole in self._ingest.due_holes(now, grace=0.0):
             self._found(GapFound(symbol, hole.first_id, hole.last_id, hole.cause.value, hole.before_ms, hole.after_ms))
+        self._note_boundaries()
         self._publisher.offer(self._ingest.take_changed_bars())
         self._publisher.stop()
         self._store.close()

@@ -1,0 +1,55 @@
+"""StreamBoundary rows: the verdict over every connect, reconnect and start of a symbol, kept for a while."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from django.db import DataError, IntegrityError, transaction
+from django.utils import timezone
+
+from collectors.messages import BoundaryFound
+from collectors.models import StreamBoundary, Symbol
+
+logger = logging.getLogger(__name__)
+
+#: How long they are kept (days).
+DAYS_KEPT = 90
+
+
+def record_boundaries(found: Sequence[BoundaryFound]) -> int:
+    """Write boundaries down, in one statement or not at all; how many. Those of unknown symbols are left out.
+
+    Raises django.db.OperationalError while Postgres is away: call again with the same.
+    """
+    if not found:
+        return 0
+    names = {each.symbol for each in found}
+    # A ticker may have been used before: the contract of today comes last.
+    symbols = dict(Symbol.objects.filter(name__in=names).order_by("onboard_date").values_list("name", "pk"))
+    rows = [
+        StreamBoundary(
+            symbol_id=symbols[each.symbol],
+            cause=each.cause,
+            last_before=each.last_before,
+            first_after=each.first_after,
+            verdict=each.verdict,
+            at=datetime.fromtimestamp(each.at_ms / 1000, UTC),
+        )
+        for each in found
+        if each.symbol in symbols
+    ]
+    try:
+        with transaction.atomic():
+            StreamBoundary.objects.bulk_create(rows)
+    except (DataError, IntegrityError):
+        # Tried again, they would be refused again, and with them everything that follows.
+        logger.exception("Postgres refuses %d stream boundaries: they are dropped.", len(rows))
+        return 0
+    return len(rows)
+
+
+def forget_old_boundaries() -> int:
+    """Delete those older than DAYS_KEPT; how many."""
+    return StreamBoundary.objects.filter(at__lt=timezone.now() - timedelta(days=DAYS_KEPT)).delete()[0]
