@@ -67,6 +67,11 @@ class RunningExchange:
     def fault(self, name: str, **parameters: Any) -> None:
         self.post("/simulator/faults", {"fault": name, **parameters})
 
+    def advance(self, seconds: float) -> dict[str, Any]:
+        """Move its clock forward; the state, and under `skipped` the event times that are never sent."""
+        found: dict[str, Any] = self.post("/simulator/clock", {"advance_seconds": seconds})
+        return found
+
     @property
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = self.get("/simulator/state")

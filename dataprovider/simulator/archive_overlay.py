@@ -26,11 +26,9 @@ class OverlayShelf:
         self._folder = folder
 
     def items(self, prefix: str) -> Iterator[Item]:
-        own = {item for item in self._placed() if not self._is_hidden(item)}
+        own = set(self._placed())
         yield from own
-        for item in self._under.items(prefix):
-            if item not in own and not self._is_hidden(item):
-                yield item
+        yield from (item for item in self._under.items(prefix) if item not in own)
 
     def has(self, item: Item) -> bool:
         return not self._is_hidden(item) and (self._path(item).is_file() or self._under.has(item))

@@ -12,6 +12,7 @@ from tests.fixtures_exchange import RunningExchange
 from tests.simulator.archive_writing import rows_from, write_archive
 from tests.simulator.stream_client import StreamClient, has_no_holes
 from tests.simulator.test_archives import csv_lines, day, path_of
+from tests.waiting import wait_until
 
 Start = Callable[..., RunningExchange]
 NEW_YEAR_2024 = 1_704_067_200_000
@@ -92,6 +93,30 @@ def test_candles_do_not_count_them(start_exchange: Start) -> None:
     left = exchange.get("/fapi/v1/klines", **params)[0]
     assert exact(whole[5]) - exact(left[5]) == sum(exact(row["q"]) for row in lost)
     assert whole[8] - left[8] == sum(row["l"] - row["f"] + 1 for row in lost)
+
+
+def test_a_candle_without_a_trade_is_not_sent_until_there_is_one(start_exchange: Start) -> None:
+    exchange = start_exchange(symbols=2, rate=100)
+    newest = rows(exchange, limit=1)[0]
+    first = rows(exchange, startTime=newest["T"] // 60_000 * 60_000, limit=1)[0]["a"]
+    exchange.fault("absent", symbol="BTCUSDT", first_id=first, last_id=first + 10**9)
+    with StreamClient(f"{exchange.stream_url}?streams=btcusdt@kline_1m/btcusdt@aggTrade") as client:
+        lacking = newest["T"] + 2000
+        wait_until(lambda: exchange.get("/fapi/v1/time")["serverTime"] > lacking, 10, "some time without a trade")
+        client.read_for(0.3)
+        assert client.messages == []
+        exchange.delete("/simulator/faults")
+        client.read_until(lambda: any("k" in message["data"] for message in client.messages), "a candle")
+
+
+def test_the_ticker_of_a_day_begins_after_them(start_exchange: Start) -> None:
+    exchange = start_exchange(symbols=2, rate=20)
+    now = exchange.get("/fapi/v1/time")["serverTime"]
+    first = rows(exchange, startTime=now - 24 * 3_600_000, limit=1)[0]["a"]
+    exchange.fault("absent", symbol="BTCUSDT", first_id=first - 1000, last_id=first + 2000)
+    opening = rows(exchange, fromId=first, limit=1)[0]
+    assert opening["a"] == first + 2001
+    assert exchange.get("/fapi/v1/ticker/24hr", symbol="BTCUSDT")["firstId"] == opening["f"]
 
 
 def test_made_up_archives_lack_them(start_exchange: Start) -> None:

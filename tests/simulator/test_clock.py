@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,18 +22,12 @@ HOUR_S = 3600
 DAY_S = 86_400
 
 
-def advance(exchange: RunningExchange, seconds: float) -> dict[str, Any]:
-    """The answer to moving the clock."""
-    found: dict[str, Any] = exchange.post("/simulator/clock", {"advance_seconds": seconds})
-    return found
-
-
 @pytest.mark.parametrize("seconds", [0.2, 30, 90, HOUR_S, 3 * DAY_S])
 def test_trades_of_the_skipped_time_exist_but_were_never_sent(start_exchange: Start, seconds: float) -> None:
     exchange = start_exchange(symbols=3, rate=600, look_back_hours=100)
     with StreamClient(f"{exchange.stream_url}?streams=btcusdt@aggTrade") as client:
         client.read_until(lambda: len(client.trades) > 100, "trades")
-        skipped = advance(exchange, seconds)["skipped"]
+        skipped = exchange.advance(seconds)["skipped"]
         assert 0 <= skipped["until_ms"] - skipped["after_ms"] - seconds * 1000 < 2000
         client.read_until(lambda: client.trades[-1]["E"] > skipped["until_ms"] + 1000, "trades after the jump")
         exchange.post("/simulator/stop")
@@ -64,7 +57,7 @@ def test_two_jumps_after_each_other_send_nothing_twice(start_exchange: Start) ->
     exchange = start_exchange(symbols=3, rate=600)
     with StreamClient(f"{exchange.stream_url}?streams=btcusdt@aggTrade/ethusdt@aggTrade") as client:
         client.read_until(lambda: len(client.trades) > 100, "trades")
-        last = [advance(exchange, seconds)["skipped"] for seconds in (5, 0.05, 70, 0.5)][-1]
+        last = [exchange.advance(seconds)["skipped"] for seconds in (5, 0.05, 70, 0.5)][-1]
         client.read_until(lambda: client.trades[-1]["E"] > last["until_ms"] + 500, "trades after the jumps")
         exchange.post("/simulator/stop")
         client.read_for(0.3)
@@ -78,14 +71,14 @@ def test_server_time_look_back_and_state_follow(start_exchange: Start) -> None:
     exchange = start_exchange(symbols=2, rate=20)
     assert exchange.state["clock_offset_ms"] == 0
     old = exchange.get("/fapi/v1/aggTrades", symbol="BTCUSDT", limit=1)[0]["a"]
-    state = advance(exchange, 47 * HOUR_S)
+    state = exchange.advance(47 * HOUR_S)
     assert state["clock_offset_ms"] == 47 * HOUR_S * 1000
     now = exchange.get("/fapi/v1/time")["serverTime"]
     assert abs(now - time.time() * 1000 - 47 * HOUR_S * 1000) < 5000
     assert exchange.get("/fapi/v1/aggTrades", symbol="BTCUSDT", fromId=old, limit=1)[0]["a"] == old
     newest = exchange.get("/fapi/v1/aggTrades", symbol="BTCUSDT", limit=1)[0]
     assert now - newest["T"] < 60_000
-    advance(exchange, HOUR_S + 60)
+    exchange.advance(HOUR_S + 60)
     assert exchange.state["clock_offset_ms"] == (48 * HOUR_S + 60) * 1000
     refused = exchange.response("/fapi/v1/aggTrades", symbol="BTCUSDT", fromId=old, limit=1)
     assert (refused.status_code, refused.json()["code"]) == (400, -4166)
@@ -97,9 +90,9 @@ def test_days_appear_in_the_archives_when_their_hour_is_passed(start_exchange: S
     path = path_of("BTCUSDT", today.isoformat())
     assert exchange.response(path).status_code == 404
     midnight = datetime.combine(today + timedelta(days=1), datetime.min.time(), UTC).timestamp()
-    advance(exchange, midnight + 7.9 * HOUR_S - time.time())
+    exchange.advance(midnight + 7.9 * HOUR_S - time.time())
     assert exchange.response(path).status_code == 404
-    advance(exchange, 0.2 * HOUR_S)
+    exchange.advance(0.2 * HOUR_S)
     answer = exchange.response(path)
     assert answer.status_code == 200
     assert path[1:] in listing(exchange, prefix="data/futures/um/daily/aggTrades/BTCUSDT/")[0]
@@ -113,7 +106,7 @@ def test_a_subscribed_candle_goes_on_with_the_present_one(start_exchange: Start)
     exchange = start_exchange(symbols=2, rate=300)
     with StreamClient(f"{exchange.stream_url}?streams=btcusdt@kline_1m") as client:
         client.read_until(lambda: client.messages, "a candle")
-        skipped = advance(exchange, 400 * DAY_S)["skipped"]
+        skipped = exchange.advance(400 * DAY_S)["skipped"]
         client.read_until(
             lambda: client.messages[-1]["data"]["E"] > skipped["until_ms"], "a candle after the jump", seconds=10
         )
@@ -126,7 +119,7 @@ def test_weights_go_on_counting_real_minutes(start_exchange: Start) -> None:
     statuses = []
     for _ in range(8):
         statuses.append(exchange.response("/fapi/v1/aggTrades", symbol="BTCUSDT", limit=1).status_code)
-        advance(exchange, 120)
+        exchange.advance(120)
     # A real minute may have begun in between, once.
     assert statuses.count(429) >= 2
 
@@ -138,7 +131,7 @@ def test_a_halted_market_did_not_trade_while_the_clock_was_moved(start_exchange:
         exchange.post("/simulator/stop")
         client.read_for(0.3)
         halted = len(client.trades)
-        skipped = advance(exchange, HOUR_S)["skipped"]
+        skipped = exchange.advance(HOUR_S)["skipped"]
         exchange.post("/simulator/start")
         client.read_until(lambda: len(client.trades) > halted + 20, "trades after the halt")
     assert has_no_holes([trade["a"] for trade in client.trades])
@@ -151,7 +144,7 @@ def test_the_clock_does_not_go_back_when_the_exchange_starts_again(
     start_exchange: Start, tmp_path: Path, end: str
 ) -> None:
     first = start_exchange(symbols=3, rate=50, state_dir=tmp_path)
-    advance(first, 30 * DAY_S)
+    first.advance(30 * DAY_S)
     before = first.get("/fapi/v1/time")["serverTime"]
     newest = first.get("/fapi/v1/aggTrades", symbol="BTCUSDT", limit=20)
     getattr(first, end)()
