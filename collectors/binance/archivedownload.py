@@ -86,8 +86,6 @@ class Download:
             if time.monotonic() - began > LONGEST_S:
                 raise self._broken(f"it was not there after {LONGEST_S:g} s")
             progress(self.size, total)
-        if total and self.size != total:
-            raise self._broken(f"it ended after {self.size} of {total} bytes")
 
     def keep(self) -> Path:
         """Give the draft its name, in place of a file that had it."""
@@ -101,7 +99,10 @@ class Download:
         return path
 
     def _read(self) -> bytes:
-        """What has arrived, up to a piece; a full piece would be waited for without asking `give_up`."""
+        """What has arrived, up to a piece; a full piece would be waited for without asking `give_up`.
+
+        Less than was announced is a problem that urllib3 raises.
+        """
         try:
             return bytes(self._answer.raw.read1(PIECE_BYTES) or b"")
         except (urllib3.exceptions.HTTPError, OSError) as error:

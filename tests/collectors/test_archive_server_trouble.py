@@ -187,7 +187,6 @@ def chunked(*pieces: bytes, end: bool = True) -> bytes:
         head(200, len(BODY)),
         chunked(BODY[:1000], end=False),
         head(200, None, "Transfer-Encoding: chunked") + b"zz\r\nx",
-        head(200, 10**14) + BODY,
     ],
 )
 def test_a_body_that_ends_early_is_not_kept(archives: Archives, server: Server, tmp_path: Path, answer: bytes) -> None:
@@ -210,6 +209,13 @@ def test_a_body_without_end_is_stopped(
     monkeypatch.setattr(archivedownload, "MOST_BYTES", 1_000_000)
     server.answers[ZIP] = head(200, None) + BODY * 3
     fails(archives, tmp_path / "f", ArchiveUnreachable, "more than 1000000 bytes")
+
+
+def test_a_body_that_is_said_to_be_absurdly_long_is_not_begun(
+    archives: Archives, server: Server, tmp_path: Path
+) -> None:
+    server.answers[ZIP] = head(200, 10**14) + BODY
+    fails(archives, tmp_path / "f", ArchiveUnreachable, "it is said to have 100000000000000 bytes")
 
 
 @pytest.mark.parametrize("path", [ZIP, CHECKSUM])
@@ -275,10 +281,12 @@ def listing(*keys: str, more: bool = False, extra: str = "", doctype: str = "") 
 
 def test_only_archives_of_the_contract_and_the_period_are_taken(archives: Archives, server: Server) -> None:
     good = NAME.folder + NAME.file
+    another = good.replace("-31", "-30")
     others = [
-        f"{good}.CHECKSUM",
-        good.replace("daily", "monthly"),
-        f"elsewhere/{NAME.file}",
+        f"{another}.CHECKSUM",
+        another.replace("daily", "monthly"),
+        f"elsewhere/{another}",
+        another.replace("BTCUSDT-", "ETHUSDT-"),
         good.replace("-31", "-99"),
     ]
     server.answers[LISTING] = listing(good, *others)
@@ -321,3 +329,20 @@ def test_entities_are_refused_as_such(archives: Archives, server: Server) -> Non
     server.answers[LISTING] = listing(doctype=BOMB, extra="<Prefix>&b;</Prefix>")
     with pytest.raises(ArchiveUnreachable, match="DOCTYPE"):
         archives.listed("BTCUSDT", "daily")
+
+
+def test_an_answer_without_end_is_not_taken_into_memory(archives: Archives, server: Server, tmp_path: Path) -> None:
+    server.answers[CHECKSUM] = ok(f"{DIGEST}  {'x' * 10_000}".encode())
+    fails(archives, tmp_path / "f", ArchiveUnreachable, "longer than 1000 bytes")
+    server.answers[LISTING] = ok(listing().partition(b"\r\n\r\n")[2] + b" " * 9_000_000)
+    with pytest.raises(ArchiveUnreachable, match="longer than 8000000 bytes"):
+        archives.listed("BTCUSDT", "daily")
+
+
+def test_a_file_that_is_not_what_its_checksum_says_is_not_kept(
+    archives: Archives, server: Server, tmp_path: Path
+) -> None:
+    server.answers[CHECKSUM] = ok(f"{'0' * 64}  {NAME.file}\n".encode())
+    problem = fails(archives, tmp_path / "f", ChecksumWrong, "does not match its checksum")
+    assert isinstance(problem, ChecksumWrong)
+    assert (problem.expected, problem.got, problem.etag) == ("0" * 64, DIGEST, "one")
