@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from multiprocessing.connection import wait
@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from collectors.books import Answer, Books, Request
 from collectors.messages import Assignment, BoundaryFound, GapFound, Report, ShardAssignment, Stop, WorkerSettings
+from collectors.sideprocess import SideProcess
 from collectors.workerprocess import WorkerProcess
 from dataprovider.heartbeat import HostStatus, forget, write_host
 
@@ -53,14 +54,19 @@ class Supervisor:
         sync_symbols: Callable[[], object],
         redis: Redis,
         clock: Callable[[], float] = time.monotonic,
+        side_processes: Sequence[SideProcess] = (),
     ) -> None:
-        """`sync_symbols` asks the exchange for its contracts and writes them down, in a thread of its own."""
+        """`sync_symbols` asks the exchange for its contracts and writes them down, in a thread of its own.
+
+        `side_processes` run beside the stream workers for as long as they do.
+        """
         self._owner = owner
         self._books = books
         self._workers = [WorkerProcess(each) for each in settings]
         self._sync_symbols = sync_symbols
         self._redis = redis
         self._clock = clock
+        self._side_processes = side_processes
         # A fork server is forked from before any thread or connection exists, and stays that way for restarts.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["collectors.forkserver"])
@@ -99,6 +105,8 @@ class Supervisor:
             if self._tend_processes(now):
                 # A new worker waits for higher epochs: every second of it is trades that go by.
                 next_tick = now
+            for side_process in self._side_processes:
+                side_process.tend(self._context, now)
             self._hear_from_postgres(now)
             if now >= next_tick:
                 next_tick = now + TICK
@@ -274,10 +282,16 @@ class Supervisor:
 
     def _shut_down(self) -> int:
         deadline = self._clock() + STOP_SECONDS
+        for side_process in self._side_processes:
+            side_process.tell_to_stop()
         for worker in self._workers:
             worker.tell(Stop())
-        while any(worker.alive for worker in self._workers) and self._clock() < deadline:
+        processes: list[WorkerProcess | SideProcess] = [*self._workers, *self._side_processes]
+        while any(each.alive for each in processes) and self._clock() < deadline:
             self._listen(0.05)
+        for side_process in self._side_processes:
+            # What it had begun is taken up by another when its lease has run out.
+            side_process.end()
         kept = True
         for worker in self._workers:
             if worker.alive:

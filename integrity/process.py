@@ -29,6 +29,7 @@ def recovery_worker(link: Connection, number: int) -> None:
 
     performer = Performer(make_tools(settings.CONFIG, stop.is_set), stop.is_set)
     owner = f"{socket.gethostname()}:{os.getpid()} recovery {number}"
+    away = False
     while not stop.is_set():
         try:
             job = queue.claim(owner)
@@ -36,9 +37,12 @@ def recovery_worker(link: Connection, number: int) -> None:
                 performer.perform(job)
         except DatabaseError as error:
             connection.close()
-            logger.warning("Postgres is away, recovery waits: %s", _first_line(error))
+            if not away:
+                logger.warning("Postgres is away, recovery waits: %s", _first_line(error))
+            away = True
             stop.wait(AWAY_SECONDS)
         else:
+            away = False
             if job is None:
                 stop.wait(IDLE_SECONDS)
     _end()

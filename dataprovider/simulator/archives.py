@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import zipfile
@@ -80,10 +81,12 @@ class Archives:
             size = os.fstat(file.fileno()).st_size
             headers = {**found.headers, "Content-Length": str(size), "Content-Type": "application/zip"}
             response = web.StreamResponse(headers=headers)
-            await response.prepare(request)
-            if request.method == "GET":
-                while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-                    await response.write(piece)
+            # A client may be gone before its archive is made, or in the middle of it.
+            with contextlib.suppress(ConnectionResetError):
+                await response.prepare(request)
+                if request.method == "GET":
+                    while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+                        await response.write(piece)
         return response
 
     async def _list(self, request: web.Request) -> web.Response:

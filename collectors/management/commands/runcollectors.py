@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
@@ -20,10 +21,11 @@ from collectors.books import Books
 from collectors.directory import sync_symbols, wanted_symbols
 from collectors.leases import Leases, owner_name
 from collectors.messages import WorkerSettings
+from collectors.sideprocess import SideProcess
 from collectors.supervisor import Supervisor
 from dataprovider.clickhouse import Address
 from dataprovider.config import Config
-from dataprovider.numbers import workers
+from dataprovider.numbers import workers, workers_or_none
 
 #: How long the list of contracts may wait for its weight (seconds), before that counts as a failure.
 SYNC_PATIENCE = 60.0
@@ -34,6 +36,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--workers", type=workers, help="processes that read streams (COLLECTOR_WORKERS)")
+        parser.add_argument(
+            "--recovery-workers",
+            type=workers_or_none,
+            help="processes that fetch what is missing; 0: none (RECOVERY_WORKERS)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG
@@ -49,6 +56,7 @@ class Command(BaseCommand):
             [worker_settings(config, leases.owner, number, count) for number in range(count)],
             lambda: _sync(config, budget),
             redis,
+            side_processes=side_processes(config, options["recovery_workers"]),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stop())
@@ -58,6 +66,17 @@ class Command(BaseCommand):
         if supervisor.hangs:
             os._exit(status)
         sys.exit(status)
+
+
+def side_processes(config: Config, recovery_workers: int | None) -> list[SideProcess]:
+    """What the apps above this one have to run beside the stream workers: they say it by a method of this name."""
+    count = config.recovery_workers if recovery_workers is None else recovery_workers
+    found: list[SideProcess] = []
+    for app in apps.get_app_configs():
+        wanted = getattr(app, "side_processes", None)
+        if wanted is not None:
+            found += wanted(count)
+    return found
 
 
 def worker_settings(config: Config, owner: str, number: int, count: int) -> WorkerSettings:
