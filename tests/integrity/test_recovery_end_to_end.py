@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
@@ -10,7 +11,7 @@ import requests
 
 from collectors.models import UNFINISHED, Gap, StreamBoundary
 from dataprovider.clickhouse import ClickHouse
-from integrity.models import JobStatus, RecoveryJob
+from integrity.models import ArchiveFile, FileVerdict, JobStatus, RecoveryJob
 from tests.fixtures_collectors import RunningCollectors, duplicated_ids, missing_ids, stored_ids
 from tests.fixtures_exchange import RunningExchange
 from tests.waiting import wait_until
@@ -18,7 +19,7 @@ from tests.waiting import wait_until
 StartExchange = Callable[..., RunningExchange]
 StartCollectors = Callable[..., RunningCollectors]
 
-RECOVERING = {"RECOVERY_WORKERS": "2", "INTEGRITY_INTERVAL": "5"}
+RECOVERING = {"RECOVERY_WORKERS": "2", "INTEGRITY_INTERVAL": "20"}
 
 
 def started(
@@ -99,22 +100,18 @@ def test_skipped_ids_come_back(
 def test_an_outage_of_everything_is_recovered_inside_the_weight_budget(
     start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
 ) -> None:
-    """Ten minutes of every symbol go by; the exchange's own count of our requests shows how the budget was used."""
-    exchange, collectors = started(start_exchange, start_collectors, symbols=150, rate=400)
-    exchange.post("/simulator/clock", {"advance_seconds": 600})
+    """Ten minutes of every symbol go by: more than a minute of the budget. The exchange's own count of our requests
+    shows how it was used."""
+    exchange, collectors = started(start_exchange, start_collectors, symbols=80, rate=200)
+    exchange.advance(600)
     exchange.fault("drop_connections")
-    wait_until(lambda: Gap.objects.count() > 60, 60, "gaps of most symbols")
-    wait_until(
-        lambda: not Gap.objects.filter(status__in=UNFINISHED).exists() and RecoveryJob.objects.count() > 100,
-        240,
-        "every gap to be closed",
-        every=1.0,
-    )
+    wait_until(lambda: Gap.objects.count() > 40, 60, "gaps of most symbols")
     exchange.post("/simulator/stop")
-    wait_until_whole(exchange, clickhouse)
+    wait_until_whole(exchange, clickhouse, seconds=240)
+    assert sum(RecoveryJob.objects.values_list("rows_stored", flat=True)) > 100_000
     spent = exchange.state["rest"]
     assert spent["refused"] == 0
-    assert max(spent["by_minute"].values()) <= 2400
+    assert 0.9 * 2400 <= max(spent["by_minute"].values()) <= 2400
     assert collectors.stop() == 0
 
 
@@ -122,35 +119,35 @@ def test_an_outage_of_days_goes_to_the_archives_and_the_rest_to_rest(
     start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
 ) -> None:
     exchange, collectors = started(
-        start_exchange, start_collectors, symbols=3, rate=5, history_days=1, archive_delay_hours=-1
+        start_exchange, start_collectors, symbols=2, rate=1, history_days=0, archive_delay_hours=-1
     )
     before = stored_ids(clickhouse, "BTCUSDT")[-1]
-    exchange.post("/simulator/clock", {"advance_seconds": 3 * 86_400})
+    exchange.advance(3 * 86_400)
     exchange.fault("drop_connections")
     wait_until(lambda: Gap.objects.filter(symbol__name="BTCUSDT").exists(), 60, "a gap")
     wait_until_whole(exchange, clickhouse, seconds=180)
     ids = stored_ids(clickhouse, "BTCUSDT")
     assert ids == list(range(ids[0], ids[-1] + 1))
-    assert ids[-1] - before > 400_000
-    asked = exchange.state["rest"]["requests"]
-    # Two and a half of the three days came as files: by REST alone it would have been six hundred pages.
-    assert asked < 400
+    assert ids[-1] - before > 100_000
+    files = set(ArchiveFile.objects.filter(symbol="BTCUSDT").values_list("verdict", flat=True))
+    assert files == {FileVerdict.GOOD}
+    assert ArchiveFile.objects.filter(symbol="BTCUSDT").count() >= 2
+    # By REST alone it would have been a page for every thousand trades.
+    assert exchange.state["rest"]["requests"] < (ids[-1] - before) / 1000 / 2
     assert collectors.stop() == 0
 
 
 def test_history_comes_in_by_itself_when_a_beginning_is_set(
     start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
 ) -> None:
-    exchange = start_exchange(symbols=3, rate=3, history_days=3, archive_delay_hours=-1)
+    exchange = start_exchange(symbols=2, rate=1, history_days=3, archive_delay_hours=-1)
     now = exchange.get("/fapi/v1/time")["serverTime"]
-    from datetime import UTC, datetime, timedelta
-
     start = (datetime.fromtimestamp(now / 1000, UTC) - timedelta(days=2)).date()
     collectors = start_collectors(exchange, **RECOVERING, HISTORY_START=start.isoformat())
 
     def whole() -> bool:
         ids = stored_ids(clickhouse, "BTCUSDT")
-        return len(ids) > 100_000 and ids == list(range(ids[0], ids[-1] + 1))
+        return len(ids) > 60_000 and ids == list(range(ids[0], ids[-1] + 1))
 
     wait_until(whole, 120, "two days and today without a hole", every=1.0)
     assert collectors.stop() == 0
