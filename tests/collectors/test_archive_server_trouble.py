@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -22,71 +20,12 @@ from collectors.binance.archive import (
     ArchiveUnreachable,
     ChecksumWrong,
 )
+from tests.collectors.archive_server import Server, head, ok
 
 NAME = ArchiveName.daily("BTCUSDT", date(2024, 1, 31))
 BODY = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(BODY).hexdigest()
-ZIP, CHECKSUM, LISTING = f"/{NAME.path}", f"/{NAME.path}.CHECKSUM", "/listing"
-
-#: What to send for a path: bytes at once, or pieces one after the other; the connection ends after them.
-Answer = bytes | Callable[[], Iterator[bytes]]
-
-
-class Server:
-    """Answers each request with the bytes that are set for its path, whatever they are."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Answer] = {}
-        self.requests: list[str] = []
-        self.stopped = threading.Event()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def close(self) -> None:
-        self.stopped.set()
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        for thread in self._threads:
-            thread.join(10)
-
-    def _accept(self) -> None:
-        while not self.stopped.is_set():
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self._serve, args=(connection,))
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with connection:
-            connection.settimeout(10)
-            request = b""
-            while b"\r\n\r\n" not in request:
-                received = connection.recv(65_536)
-                if not received:
-                    return
-                request += received
-            self.requests.append(request.decode())
-            answer = self.answers.get(request.split(b" ")[1].decode().partition("?")[0], head(404))
-            try:
-                for piece in [answer] if isinstance(answer, bytes) else answer():
-                    connection.sendall(piece)
-            except OSError:
-                return
-
-
-def head(status: int, length: int | None = 0, *lines: str) -> bytes:
-    given = [f"HTTP/1.1 {status} X", "Connection: close", *lines]
-    given += [f"Content-Length: {length}"] if length is not None else []
-    return ("\r\n".join(given) + "\r\n\r\n").encode()
-
-
-def ok(body: bytes, *lines: str) -> bytes:
-    return head(200, len(body), *lines) + body
+ZIP, CHECKSUM = f"/{NAME.path}", f"/{NAME.path}.CHECKSUM"
 
 
 @pytest.fixture
@@ -99,7 +38,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def archives(server: Server) -> Archives:
-    return Archives(server.url, f"{server.url}{LISTING}")
+    return Archives(server.url, f"{server.url}/listing")
 
 
 def fails(archives: Archives, folder: Path, kind: type[ArchiveProblem], match: str) -> ArchiveProblem:
@@ -263,80 +202,9 @@ def test_giving_up_does_not_wait_for_a_whole_piece(archives: Archives, server: S
     assert list((tmp_path / "f").iterdir()) == []
 
 
-S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
-
-
-def listing(*keys: str, more: bool = False, extra: str = "", doctype: str = "") -> bytes:
-    contents = "".join(
-        f"<Contents><Key>{key}</Key><LastModified>2024-02-01T08:00:00.000Z</LastModified>"
-        f"<ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>"
-        for key in keys
-    )
-    truncated = "true" if more else "false"
-    return ok(
-        f'<?xml version="1.0" encoding="UTF-8"?>{doctype}<ListBucketResult xmlns="{S3}">'
-        f"<IsTruncated>{truncated}</IsTruncated>{extra}{contents}</ListBucketResult>".encode()
-    )
-
-
-def test_only_archives_of_the_contract_and_the_period_are_taken(archives: Archives, server: Server) -> None:
-    good = NAME.folder + NAME.file
-    another = good.replace("-31", "-30")
-    others = [
-        f"{another}.CHECKSUM",
-        another.replace("daily", "monthly"),
-        f"elsewhere/{another}",
-        another.replace("BTCUSDT-", "ETHUSDT-"),
-        good.replace("-31", "-99"),
-    ]
-    server.answers[LISTING] = listing(good, *others)
-    (found,) = archives.listed("BTCUSDT", "daily")
-    assert (found.name, found.etag, found.size, found.modified_ms) == (NAME, "e", 7, 1_706_774_400_000)
-
-
-BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        head(404),
-        ok(b""),
-        ok(b"\xff\xfe<\x00"),
-        ok(b"<html></html>"),
-        ok(b"<ListBucketResult>"),
-        ok(f'<Error xmlns="{S3}"/>'.encode()),
-        listing(doctype=BOMB, extra="<Prefix>&b;</Prefix>"),
-        ok(f'<?xml version="1.0" encoding="UTF-16"?>{BOMB}<x>&b;</x>'.encode("utf-16")),
-        listing(NAME.folder + NAME.file).replace(b"<Size>7</Size>", b"<Size>?</Size>"),
-        listing(NAME.folder + NAME.file).replace(b"2024-02-01T08:00:00.000Z", b"02/01/2024 8 a.m., GMT.."),
-        listing(more=True),
-        listing(NAME.folder + NAME.file, more=True),
-        listing("a", more=True, extra="<NextMarker>a</NextMarker>"),
-        head(200, 100) + b"<ListBucketResult",
-        head(200, 10**9) + b" " * 9_000_000,
-    ],
-)
-def test_what_is_no_listing_is_a_sentence(archives: Archives, server: Server, answer: bytes) -> None:
-    server.answers[LISTING] = answer
-    with pytest.raises(ArchiveUnreachable) as found:
-        archives.listed("BTCUSDT", "daily")
-    assert str(found.value).endswith((".", ")"))
-    assert len(server.requests) < 5
-
-
-def test_entities_are_refused_as_such(archives: Archives, server: Server) -> None:
-    server.answers[LISTING] = listing(doctype=BOMB, extra="<Prefix>&b;</Prefix>")
-    with pytest.raises(ArchiveUnreachable, match="DOCTYPE"):
-        archives.listed("BTCUSDT", "daily")
-
-
-def test_an_answer_without_end_is_not_taken_into_memory(archives: Archives, server: Server, tmp_path: Path) -> None:
+def test_a_checksum_without_end_is_not_taken_into_memory(archives: Archives, server: Server, tmp_path: Path) -> None:
     server.answers[CHECKSUM] = ok(f"{DIGEST}  {'x' * 10_000}".encode())
     fails(archives, tmp_path / "f", ArchiveUnreachable, "longer than 1000 bytes")
-    server.answers[LISTING] = ok(listing().partition(b"\r\n\r\n")[2] + b" " * 9_000_000)
-    with pytest.raises(ArchiveUnreachable, match="longer than 8000000 bytes"):
-        archives.listed("BTCUSDT", "daily")
 
 
 def test_a_file_that_is_not_what_its_checksum_says_is_not_kept(
