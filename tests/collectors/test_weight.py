@@ -109,8 +109,12 @@ def test_the_exchange_never_counts_more_than_its_limit_though_its_clock_is_not_o
     budget.set_limit(200)
     counted: Counter[int] = Counter()
     for minute in range(29_000_001, 29_000_061, 2):
-        # Whoever asks begins shortly before or after the turn of this minute, after one in which nobody did.
+        # The minute before was used in part; whoever asks now begins shortly before or after the turn of this one.
         turn_ms = minute * MINUTE_MS
+        clock.now_ms = turn_ms - 30_000
+        for _ in range(draw.choice([0, 5])):
+            assert budget.try_acquire(20, Priority.LIVE) == 0.0
+            counted[minute - 1] += 20
         clock.now_ms = turn_ms + draw.choice([draw.randrange(-600, 300), draw.randrange(-60, 60)])
         skew_ms = draw.choice([-280, 0, 280])
         while clock.now_ms < turn_ms + 1000:
