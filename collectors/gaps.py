@@ -30,26 +30,38 @@ def open_gaps(found: Iterable[GapFound]) -> int:
 
     Returns how many rows were made. The same may be given again after a failure.
     """
-    made = 0
-    for gap in found:
-        symbol = Symbol.objects.filter(name=gap.symbol).order_by("-onboard_date").first()
-        if symbol is None:
+    wanted = list(found)
+    if not wanted:
+        return 0
+    names = {gap.symbol for gap in wanted}
+    # The newest contract of a name last, so that it stays.
+    symbols = {each.name: each for each in Symbol.objects.filter(name__in=names).order_by("onboard_date")}
+    known: dict[str, list[tuple[int, int]]] = {}
+    rows = Gap.objects.filter(
+        symbol__in=symbols.values(), last_id__gte=min(gap.first_id for gap in wanted), status__in=KNOWN
+    )
+    for name, first_id, last_id in rows.values_list("symbol__name", "first_id", "last_id"):
+        known.setdefault(name, []).append((first_id, last_id))
+    made: list[Gap] = []
+    for gap in wanted:
+        if gap.symbol not in symbols:
             continue
-        known = Gap.objects.filter(
-            symbol=symbol, first_id__lte=gap.last_id, last_id__gte=gap.first_id, status__in=KNOWN
-        )
-        for first_id, last_id in without(gap.first_id, gap.last_id, known.values_list("first_id", "last_id")):
-            Gap.objects.create(
-                symbol=symbol,
-                first_id=first_id,
-                last_id=last_id,
-                before_ms=gap.before_ms,
-                after_ms=gap.after_ms,
-                cause=gap.cause,
-                evidence=gap.evidence,
+        covered = known.setdefault(gap.symbol, [])
+        for first_id, last_id in without(gap.first_id, gap.last_id, covered):
+            covered.append((first_id, last_id))
+            made.append(
+                Gap(
+                    symbol=symbols[gap.symbol],
+                    first_id=first_id,
+                    last_id=last_id,
+                    before_ms=gap.before_ms,
+                    after_ms=gap.after_ms,
+                    cause=gap.cause,
+                    evidence=gap.evidence,
+                )
             )
-            made += 1
-    return made
+    Gap.objects.bulk_create(made)
+    return len(made)
 
 
 def count_open_gaps() -> int:

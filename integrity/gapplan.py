@@ -31,14 +31,18 @@ def plan_gaps() -> int:
         Missing(pk, gap.symbol.name, gap.first_id, gap.last_id, gap.after_ms or gap.before_ms or now_ms)
         for pk, gap in gaps.items()
     )
-    for cluster in clusters:
-        queue.add_ids_job(
-            gaps[cluster[0].key].symbol,
-            cluster[0].first_id,
-            max(each.last_id for each in cluster),
-            [gaps[each.key] for each in cluster],
-            newest_ms=max(each.newest_ms for each in cluster),
-        )
+    queue.add_ids_jobs(
+        [
+            (
+                gaps[cluster[0].key].symbol,
+                cluster[0].first_id,
+                max(each.last_id for each in cluster),
+                [gaps[each.key] for each in cluster],
+                max(each.newest_ms for each in cluster),
+            )
+            for cluster in clusters
+        ]
+    )
     return len(clusters)
 
 

@@ -7,7 +7,7 @@ on the clock. Every function raises django.db.Error while Postgres is away.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -15,11 +15,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 
 from collectors.models import Gap, GapStatus, Symbol
 from dataprovider.clickhouse import ClickHouse
 from integrity.models import JOB_STATES, UNFINISHED_JOBS, JobEvent, JobKind, JobStatus, RecoveryJob, Source
-from integrity.models.jobs import BACKFILL_PRIORITY, GAP_PRIORITY
+from integrity.models.jobs import BACKFILL_PRIORITY
 
 #: A worker that has not been heard of for so long loses its job.
 LEASE_SECONDS = 20
@@ -62,26 +63,46 @@ class Progress:
 
 def add_ids_job(symbol: Symbol, first_id: int, last_id: int, gaps: Iterable[Gap], *, newest_ms: int) -> RecoveryJob:
     """A job for gaps of one symbol, all within first_id..last_id; the unfinished one of this range if there is one."""
+    add_ids_jobs([(symbol, first_id, last_id, list(gaps), newest_ms)])
+    return RecoveryJob.objects.get(symbol=symbol, first_id=first_id, last_id=last_id, status__in=UNFINISHED_JOBS)
+
+
+def add_ids_jobs(wanted: Sequence[tuple[Symbol, int, int, Sequence[Gap], int]]) -> None:
+    """The same for many at once: symbol, first id, last id, gaps, newest time (ms) of each."""
     with transaction.atomic():
-        job, made = RecoveryJob.objects.get_or_create(
-            symbol=symbol,
+        unfinished = RecoveryJob.objects.filter(
+            symbol__in={symbol for symbol, *_ in wanted},
             kind=JobKind.IDS,
-            first_id=first_id,
-            last_id=last_id,
             source=Source.AUTO,
             status__in=UNFINISHED_JOBS,
-            defaults={
-                "status": JobStatus.PENDING,
-                "priority": GAP_PRIORITY,
-                "newest_ms": newest_ms,
-                "units_total": last_id - first_id + 1,
-                "next_attempt_at": Now(),
-            },
         )
-        job.gaps.add(*gaps)
-        if made:
-            JobEvent.objects.create(job=job, status=JobStatus.PENDING, text="A gap is to be filled.")
-    return job
+        known = {(job.symbol_id, job.first_id, job.last_id): job for job in unfinished}
+        made: list[RecoveryJob] = []
+        links: list[tuple[RecoveryJob, Gap]] = []
+        for symbol, first_id, last_id, gaps, newest_ms in wanted:
+            job = known.get((symbol.pk, first_id, last_id))
+            if job is None:
+                job = RecoveryJob(
+                    symbol=symbol,
+                    kind=JobKind.IDS,
+                    first_id=first_id,
+                    last_id=last_id,
+                    newest_ms=newest_ms,
+                    units_total=last_id - first_id + 1,
+                    next_attempt_at=timezone.now(),
+                )
+                made.append(job)
+            links += [(job, gap) for gap in gaps]
+        RecoveryJob.objects.bulk_create(made)
+        # What is due is judged by Postgres' clock alone.
+        RecoveryJob.objects.filter(pk__in=[job.pk for job in made]).update(next_attempt_at=Now())
+        through = RecoveryJob.gaps.through
+        through.objects.bulk_create(
+            [through(recoveryjob_id=job.pk, gap_id=gap.pk) for job, gap in links], ignore_conflicts=True
+        )
+        JobEvent.objects.bulk_create(
+            [JobEvent(job=job, status=JobStatus.PENDING, text="A gap is to be filled.") for job in made]
+        )
 
 
 def add_days_job(

@@ -43,6 +43,24 @@ class DemoResult:
         return asdict(self)
 
 
+def count_missing(store: ClickHouse, sent: Mapping[str, SentIds]) -> int:
+    """How many ids between the first and the last sent one of each symbol are not stored. Raises ClickHouseError."""
+    stored = _stored(store, sent)
+    return sum(ids.last_id - ids.first_id + 1 - stored.get(name, (0, 0, 0))[1] for name, ids in sent.items())
+
+
+def _stored(store: ClickHouse, sent: Mapping[str, SentIds]) -> dict[str, tuple[int, int, int]]:
+    """Symbol -> rows, different ids and different trades among those that were sent."""
+    names = sorted(sent)
+    rows = store.query(
+        "stored_of",
+        symbols=names,
+        firsts=[sent[name].first_id for name in names],
+        lasts=[sent[name].last_id for name in names],
+    )
+    return {str(row[0]): (int(row[1]), int(row[2]), int(row[3])) for row in rows}
+
+
 def compare(
     store: ClickHouse,
     sent: Mapping[str, SentIds],
@@ -53,16 +71,7 @@ def compare(
     seconds: float,
 ) -> DemoResult:
     """Read back what was sent. `gaps`: the open ones, as `manage.py gaps --json` gives them. Raises ClickHouseError."""
-    names = sorted(sent)
-    stored = {
-        str(row[0]): (int(row[1]), int(row[2]), int(row[3]))
-        for row in store.query(
-            "stored_of",
-            symbols=names,
-            firsts=[sent[name].first_id for name in names],
-            lasts=[sent[name].last_id for name in names],
-        )
-    }
+    stored = _stored(store, sent)
     missing = {name: ids.last_id - ids.first_id + 1 - stored.get(name, (0, 0, 0))[1] for name, ids in sent.items()}
     named: dict[str, int] = {}
     open_gaps = 0

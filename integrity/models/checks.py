@@ -19,7 +19,7 @@ class CheckResult(models.TextChoices):
 
 
 class MonthCheck(models.Model):
-    """One calendar month (UTC) of one symbol, as it was when it was last looked at; what is unchanged is not written."""
+    """One calendar month (UTC) of one symbol, as it was when last looked at; what is unchanged is not written."""
 
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="month_checks")
     month = models.DateField(help_text="Its first day.")

@@ -21,13 +21,14 @@ from dataprovider.numbers import port, positive, workers
 from dataprovider.running import ChildProblem, Farm, View
 from dataprovider.running.children import run_manage
 from dataprovider.running.exchange import Exchange
-from dataprovider.running.result import DemoResult, compare
+from dataprovider.running.result import DemoResult, compare, count_missing
 from dataprovider.running.terminal import Stopped, links, stoppable
 
 LOOK_SECONDS = 0.5
 SUBSCRIBE_SECONDS = 60.0
-#: How long after the exchange stopped the last trades may need to be stored, counted from the last progress.
-SETTLE_SECONDS = 45.0
+#: How long after the exchange stopped the last trades may need to be stored, counted from the last progress: the weight
+#: of the next minute may have to be waited for.
+SETTLE_SECONDS = 75.0
 
 
 class Command(BaseCommand):
@@ -110,6 +111,7 @@ class Command(BaseCommand):
             seconds = time.monotonic() - began
             view.event("The exchange stopped; waiting until everything is stored.")
             self._until_stored(farm, exchange, view)
+            self._until_recovered(farm, exchange, view)
         farm.stop_collectors()
         sent = exchange.sent()
         gaps = json.loads(run_manage(farm.environ, "gaps", "--json"))
@@ -154,6 +156,24 @@ class Command(BaseCommand):
             if now != seen:
                 deadline = time.monotonic() + SETTLE_SECONDS
             seen = now
+
+    def _until_recovered(self, farm: Farm, exchange: Exchange, view: View) -> None:
+        """Wait until nothing is missing and no gap is open, or that has not come nearer for a while."""
+        assert farm.store is not None
+        sent = exchange.sent()
+        fewest: int | None = None
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            missing = count_missing(farm.store, sent)
+            gaps = self._snapshot.open_gaps or 0
+            if missing == 0 and gaps == 0:
+                return
+            if fewest is None:
+                view.event(f"{missing:,} trades are missing; recovery fetches them.")
+            if fewest is None or missing + gaps < fewest:
+                fewest = missing + gaps
+                deadline = time.monotonic() + SETTLE_SECONDS
+            self._look(farm, exchange, view)
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
