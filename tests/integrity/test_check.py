@@ -252,6 +252,24 @@ def test_a_proved_month_that_changed_in_secret_is_found(clickhouse: ClickHouse, 
     assert results(symbol)[FEBRUARY] == CheckResult.DUPLICATES
 
 
+def test_other_rows_in_the_same_number_are_found_by_their_fingerprint(clickhouse: ClickHouse, symbol: Symbol) -> None:
+    store(clickhouse, quarter())
+    check(clickhouse)
+    clickhouse.run_text("TRUNCATE TABLE trades_local")
+    store(clickhouse, quarter(without={250}))
+    store(clickhouse, [quarter()[151]])
+    run = check(clickhouse)
+    assert (run.months_read, run.missing, run.duplicates) == (1, 1, 1)
+
+
+def test_an_id_in_two_minutes_is_counted_where_it_is(clickhouse: ClickHouse, symbol: Symbol) -> None:
+    """Each minute looks whole; what is remembered of the day knows of the duplicate."""
+    store(clickhouse, [Row(n, NEW_YEAR + n // 3 * MINUTE, first=n) for n in (1, 2, 3, 4)])
+    store(clickhouse, [Row(2, NEW_YEAR + MINUTE, first=2)])
+    assert check(clickhouse).duplicates == 1
+    assert MonthCheck.objects.get().runs == [[1, 4, 5, 4]]
+
+
 def test_a_gap_whose_trades_are_there_is_recovered(clickhouse: ClickHouse, symbol: Symbol) -> None:
     store(clickhouse, quarter(without={300}))
     filled = make_gap(symbol, 150, 160)

@@ -143,6 +143,18 @@ def test_what_still_arrives_is_left_out_while_somebody_collects(clickhouse: Clic
     assert (found["last_id"], found["count"]) == (600, 598)
 
 
+def test_a_day_that_is_not_over_is_read_row_by_row_too(clickhouse: ClickHouse, symbol: Symbol) -> None:
+    rows = [Row(n, NEW_YEAR + n * 1000, first=n) for n in range(1, 601)]
+    # All in the second minute, and count and sum are right.
+    store(clickhouse, [row for row in rows if row.aggregate_id not in (75, 78)])
+    store(clickhouse, [row for row in rows if row.aggregate_id in (76, 77)])
+    until = timezone.now() + timedelta(minutes=1)
+    ShardLease.objects.create(shard=shard_of("BTCUSDT"), epoch=1, expires_at=until)
+    (found,) = report()[1]
+    assert [each["first_id"] for each in found["missing"]] == [75, 78]
+    assert (found["duplicates"], found["last_id"]) == (2, 539)
+
+
 def test_named_symbols_alone_are_verified(clickhouse: ClickHouse, symbol: Symbol) -> None:
     make_symbol("IDLEUSDT")
     store(clickhouse, [*trades(), *trades(without={70}, name="ETHUSDT")])
