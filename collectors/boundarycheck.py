@@ -17,9 +17,10 @@ logger = logging.getLogger(__name__)
 
 #: How long a symbol may be silent after an interruption before the exchange is asked (seconds).
 SILENT_SECONDS = 5.0
-#: The pause between two rounds of one worker (seconds), and how many symbols a round asks: at most 40 + 15 · 20 weight.
+#: The pause between two rounds of one worker (seconds), and how many symbols a round asks: at most 40 + 40 · 20 weight
+#: of the budget that all share.
 PAUSE_SECONDS = 30.0
-SYMBOLS_PER_ROUND = 15
+SYMBOLS_PER_ROUND = 40
 
 
 def newest_ids(rest: Rest, store: ClickHouse, last_ids: Mapping[str, int]) -> dict[str, int]:
