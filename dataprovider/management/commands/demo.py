@@ -29,6 +29,8 @@ SUBSCRIBE_SECONDS = 60.0
 #: How long after the exchange stopped the last trades may need to be stored, counted from the last progress: the weight
 #: of the next minute may have to be waited for.
 SETTLE_SECONDS = 75.0
+#: How often what is missing is counted meanwhile (seconds): that reads every row of the run.
+COUNT_SECONDS = 5.0
 
 
 class Command(BaseCommand):
@@ -161,19 +163,18 @@ class Command(BaseCommand):
         """Wait until nothing is missing and no gap is open, or that has not come nearer for a while."""
         assert farm.store is not None
         sent = exchange.sent()
-        fewest: int | None = None
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < deadline:
-            missing = count_missing(farm.store, sent)
-            gaps = self._snapshot.open_gaps or 0
-            if missing == 0 and gaps == 0:
-                return
-            if fewest is None:
-                view.event(f"{missing:,} trades are missing; recovery fetches them.")
-            if fewest is None or missing + gaps < fewest:
-                fewest = missing + gaps
-                deadline = time.monotonic() + SETTLE_SECONDS
+        missing = count_missing(farm.store, sent)
+        if missing:
+            view.event(f"{missing:,} trades are missing; recovery fetches them.")
+        came_nearer = next_count = time.monotonic()
+        while (missing or self._snapshot.open_gaps) and time.monotonic() - came_nearer < SETTLE_SECONDS:
             self._look(farm, exchange, view)
+            if time.monotonic() >= next_count:
+                next_count = time.monotonic() + COUNT_SECONDS
+                counted = count_missing(farm.store, sent)
+                if counted < missing:
+                    came_nearer = time.monotonic()
+                missing = counted
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
