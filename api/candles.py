@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from dataprovider.decimals import product_to_text, to_text
-from integrity.checkids import Range, Run, common, size, united, without
+from integrity.checks.ids import Range, Run, common, size, united, without
 
 #: Past every time that is stored (seconds), and within ClickHouse's DateTime.
 END_OF_TIME = 4_102_444_800

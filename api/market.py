@@ -15,7 +15,7 @@ from api.parameters import MAX_TIME_MS, Candles, Trades
 from api.store import Rows, Store
 from collectors.models import Symbol
 from dataprovider.decimals import to_text
-from integrity import coverage
+from integrity.checks import coverage
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import orjson
 
 from api.failures import UnknownSymbol
 from api.store import Store
-from integrity import coverage
+from integrity.checks import coverage
 
 
 async def certificate(store: Store, symbol: str, from_id: int) -> bytes:

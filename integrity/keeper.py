@@ -13,13 +13,13 @@ from django.db import connection
 from collectors.binance.rest import ExchangeProblem
 from dataprovider.clickhouse import ClickHouseError
 from dataprovider.config import Config
-from integrity import queue
-from integrity.check import IntegrityCheck
-from integrity.election import give_up, take_or_keep
-from integrity.gapplan import plan_gaps, retry_after_bad_archives
-from integrity.history import plan_history, today_of
-from integrity.maketools import make_tools
-from integrity.origin import apply_origins
+from integrity.checks.check import IntegrityCheck
+from integrity.recovery import queue
+from integrity.recovery.election import give_up, take_or_keep
+from integrity.recovery.gapplan import plan_gaps, retry_after_bad_archives
+from integrity.recovery.history import plan_history, today_of
+from integrity.recovery.maketools import make_tools
+from integrity.recovery.origin import apply_origins
 
 logger = logging.getLogger(__name__)
 

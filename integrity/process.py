@@ -23,9 +23,9 @@ def recovery_worker(link: Connection, number: int) -> None:
     from django.db import Error as DatabaseError
     from django.db import connection
 
-    from integrity import queue
-    from integrity.maketools import make_tools
-    from integrity.perform import Performer
+    from integrity.recovery import queue
+    from integrity.recovery.maketools import make_tools
+    from integrity.recovery.perform import Performer
 
     performer = Performer(make_tools(settings.CONFIG, stop.is_set), stop.is_set)
     owner = f"{socket.gethostname()}:{os.getpid()} recovery {number}"

@@ -14,11 +14,11 @@ from redis import Redis
 from collectors.models import Gap, GapCause, Symbol
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.decimals import to_count
-from integrity import queue
-from integrity.gapplan import plan_gaps
-from integrity.maketools import make_tools
 from integrity.models import JobStatus, RecoveryJob
-from integrity.perform import Performer
+from integrity.recovery import queue
+from integrity.recovery.gapplan import plan_gaps
+from integrity.recovery.maketools import make_tools
+from integrity.recovery.perform import Performer
 from tests.fixtures_exchange import RunningExchange
 from tests.integrity.rows import make_symbol
 

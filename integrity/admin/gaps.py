@@ -18,11 +18,11 @@ from collectors.admin import GapAdmin
 from collectors.gaps import mark_absent
 from collectors.models import UNFINISHED, Gap
 from dataprovider.states import IllegalTransition
-from integrity import queue
 from integrity.admin.confirm import ANSWERED, ask
 from integrity.admin.shapes import duration, list_link
-from integrity.gapplan import plan_gaps
 from integrity.models import JobStatus, RecoveryJob
+from integrity.recovery import queue
+from integrity.recovery.gapplan import plan_gaps
 
 
 class Reason(forms.Form):

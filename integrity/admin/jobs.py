@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from collectors.admin import ReadOnly
-from integrity import queue
 from integrity.admin.shapes import duration, list_link, progress_bar
 from integrity.models import JobEvent, JobStatus, RecoveryJob
+from integrity.recovery import queue
 
 #: How much an action moves a job's priority.
 PRIORITY_STEP = 50

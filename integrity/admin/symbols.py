@@ -17,12 +17,12 @@ from django.utils.safestring import SafeString
 from collectors.admin import SymbolAdmin
 from collectors.models import Symbol
 from dataprovider.clickhouse import Address, ClickHouse, ClickHouseError
-from integrity import queue
 from integrity.admin.confirm import ANSWERED, ask
 from integrity.admin.shapes import list_link
-from integrity.check import IntegrityCheck
+from integrity.checks.check import IntegrityCheck
 from integrity.models import Source
-from integrity.planner import months
+from integrity.recovery import queue
+from integrity.recovery.planner import months
 
 #: A check inside a request: at most so many symbols, and so many seconds.
 MOST_CHECKED = 50

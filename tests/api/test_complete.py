@@ -8,8 +8,8 @@ from django.utils import timezone
 from api.candles import Candle, Evidence, judged, needs_evidence
 from collectors.models import GapStatus, Symbol
 from dataprovider.clickhouse import ClickHouse
-from integrity.check import IntegrityCheck
-from integrity.checkids import Run
+from integrity.checks.check import IntegrityCheck
+from integrity.checks.ids import Run
 from integrity.models import SymbolTrust
 from tests.api.conftest import Server, StartServer
 from tests.clickhouse.trades import NEW_YEAR, Row, store

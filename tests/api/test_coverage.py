@@ -8,8 +8,8 @@ from django.utils import timezone
 from collectors.models import GapStatus
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.clickhouse.fingerprint import fingerprint
-from integrity import coverage
-from integrity.check import IntegrityCheck
+from integrity.checks import coverage
+from integrity.checks.check import IntegrityCheck
 from integrity.models import SymbolTrust
 from tests.api.conftest import Server, StartServer
 from tests.clickhouse.trades import NEW_YEAR, Row, columns, store

@@ -92,7 +92,11 @@ def test_two_runners_at_once_do_no_harm(fresh: ClickHouse) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert [name for name, _ in fresh.run("applied_migrations")] == ["0001_trades_local", "0002_shard_epochs", "0003_revoked_claims"]
+    assert [name for name, _ in fresh.run("applied_migrations")] == [
+        "0001_trades_local",
+        "0002_shard_epochs",
+        "0003_revoked_claims",
+    ]
 
 
 def test_the_command_says_what_it_applied(migrated_clickhouse: ClickHouse) -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from collectors.models import Gap, GapCause, Symbol
 from collectors.shards import shard_of
-from integrity import queue
 from integrity.models import RecoveryJob
+from integrity.recovery import queue
 
 
 def make_symbol(name: str = "BTCUSDT", *, enabled: bool = True, status: str = "TRADING") -> Symbol:

@@ -11,10 +11,10 @@ from django.test import Client
 
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
-from integrity import queue
 from integrity.admin.shapes import duration
 from integrity.models import CheckResult, IntegrityRun, JobKind, JobStatus, MonthCheck, RecoveryJob
-from integrity.queue import Progress
+from integrity.recovery import queue
+from integrity.recovery.queue import Progress
 from tests.clickhouse.trades import NEW_YEAR, Row
 from tests.clickhouse.trades import store as store_rows
 from tests.integrity.rows import make_gap, make_job, make_symbol

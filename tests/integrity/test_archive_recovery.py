@@ -11,10 +11,10 @@ from django.db.models.functions import Now
 
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
-from integrity import queue
-from integrity.gapplan import retry_after_bad_archives
 from integrity.models import ArchiveFile, FileVerdict, JobStatus, RecoveryJob
-from integrity.planner import day_of
+from integrity.recovery import queue
+from integrity.recovery.gapplan import retry_after_bad_archives
+from integrity.recovery.planner import day_of
 from tests.fixtures_exchange import RunningExchange
 from tests.fixtures_recovery import Recovery, Stored
 from tests.integrity.archives import Overlay, day_of_trades

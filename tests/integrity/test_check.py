@@ -13,9 +13,9 @@ from django.utils import timezone
 from collectors.models import Gap, GapStatus, ShardLease, Symbol
 from collectors.shards import shard_of
 from dataprovider.clickhouse import Address, ClickHouse, ClickHouseUnavailable, TradeColumns
-from integrity import queue
-from integrity.check import IntegrityCheck
+from integrity.checks.check import IntegrityCheck
 from integrity.models import CheckResult, IntegrityRun, MonthCheck, Source, SymbolTrust
+from integrity.recovery import queue
 from tests.clickhouse.trades import NEW_YEAR, Row, store
 from tests.integrity.rows import make_gap, make_symbol
 

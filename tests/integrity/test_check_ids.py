@@ -7,7 +7,7 @@ import random
 import pytest
 
 from dataprovider.clickhouse.fingerprint import id_hash_sum
-from integrity.checkids import (
+from integrity.checks.ids import (
     MODULUS,
     Repeats,
     Run,
@@ -19,7 +19,7 @@ from integrity.checkids import (
     united,
     without,
 )
-from integrity.checkjudge import MonthIds, judge
+from integrity.checks.judge import MonthIds, judge
 
 
 def summed(ids: list[int]) -> tuple[Slice, int]:

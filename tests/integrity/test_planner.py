@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrity.planner import (
+from integrity.recovery.planner import (
     DAY_MS,
     WORTH_A_DOWNLOAD,
     Missing,

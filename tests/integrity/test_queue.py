@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse, StaleClaim
 from dataprovider.states import IllegalTransition
-from integrity import queue
 from integrity.models import JOB_STATES, JobStatus, RecoveryJob
-from integrity.queue import Progress
+from integrity.recovery import queue
+from integrity.recovery.queue import Progress
 from tests.clickhouse.trades import NEW_YEAR, Row, columns
 from tests.integrity.rows import make_gap, make_job, make_symbol
 

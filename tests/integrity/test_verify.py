@@ -119,7 +119,7 @@ def test_count_and_sum_that_are_right_prove_nothing(clickhouse: ClickHouse, symb
 
 
 def test_the_table_is_read_and_not_what_checks_remember(clickhouse: ClickHouse, symbol: Symbol) -> None:
-    from integrity.check import IntegrityCheck
+    from integrity.checks.check import IntegrityCheck
 
     store(clickhouse, trades(without={100}))
     IntegrityCheck(clickhouse).run()
@@ -344,7 +344,7 @@ def test_an_archive_that_is_not_reachable_ends_with_2(
 
 
 def test_trades_are_compared_in_pieces_without_losing_one_in_between() -> None:
-    from integrity.verifydays import _windows
+    from integrity.checks.verifydays import _windows
     from tests.clickhouse.trades import columns
 
     def piece(*ids: int) -> Any:

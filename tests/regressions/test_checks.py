@@ -8,7 +8,7 @@ import pytest
 
 from collectors.models import Gap, Symbol
 from dataprovider.clickhouse import ClickHouse
-from integrity.check import IntegrityCheck
+from integrity.checks.check import IntegrityCheck
 from integrity.models import IntegrityRun, MonthCheck, SymbolTrust
 from tests.clickhouse.trades import NEW_YEAR, Row, store
 from tests.integrity.rows import make_symbol

@@ -10,8 +10,8 @@ from django.db.models.functions import Now
 
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
-from integrity import queue
 from integrity.models import JobStatus, RecoveryJob
+from integrity.recovery import queue
 from tests.fixtures_collectors import RunningCollectors, duplicated_ids, missing_ids, stored_ids
 from tests.fixtures_exchange import RunningExchange
 from tests.fixtures_recovery import Recovery

@@ -14,10 +14,10 @@ from django.utils import timezone
 from collectors.models import Gap, GapStatus, ShardLease
 from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse
-from integrity import queue
-from integrity.check import IntegrityCheck
+from integrity.checks.check import IntegrityCheck
 from integrity.models import JobStatus
-from integrity.planner import day_of, start_of
+from integrity.recovery import queue
+from integrity.recovery.planner import day_of, start_of
 from tests.fixtures_exchange import RunningExchange
 from tests.fixtures_recovery import Recovery, Stored
 from tests.integrity.test_rest_recovery import some_ids, store

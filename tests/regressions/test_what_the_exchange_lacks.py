@@ -8,10 +8,10 @@ from datetime import date
 from collectors.gaps import open_gaps
 from collectors.messages import GapFound
 from collectors.models import Gap, GapStatus
-from integrity import queue
-from integrity.check import IntegrityCheck
+from integrity.checks.check import IntegrityCheck
 from integrity.models import JobStatus
-from integrity.planner import start_of
+from integrity.recovery import queue
+from integrity.recovery.planner import start_of
 from tests.fixtures_exchange import RunningExchange
 from tests.fixtures_recovery import Recovery
 from tests.integrity.archives import Overlay, day_of_trades

@@ -18,15 +18,15 @@ from collectors.binance.weight import Priority
 from collectors.models import Symbol
 from dataprovider.config import Config
 from dataprovider.numbers import workers
-from integrity.backfill import Backfill
-from integrity.backfillview import BackfillView
-from integrity.check import IntegrityCheck
-from integrity.contracts import UnknownContracts, archived_days, collected, find
-from integrity.maketools import make_tools
+from integrity.checks.check import IntegrityCheck
 from integrity.models import Source
-from integrity.origin import apply_origins
-from integrity.planner import day_of
-from integrity.tools import Tools
+from integrity.recovery.backfill import Backfill
+from integrity.recovery.backfillview import BackfillView
+from integrity.recovery.contracts import UnknownContracts, archived_days, collected, find
+from integrity.recovery.maketools import make_tools
+from integrity.recovery.origin import apply_origins
+from integrity.recovery.planner import day_of
+from integrity.recovery.tools import Tools
 
 #: The exchange's first day of USDⓈ-M futures: nothing can be asked for before it.
 FIRST_DAY = date(2019, 9, 1)

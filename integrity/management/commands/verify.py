@@ -16,11 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from collectors.binance.archive import ArchiveProblem, Archives
 from dataprovider.clickhouse import Address, ClickHouse
-from integrity.checkread import Interrupted
-from integrity.verify import StillChanging, SymbolReport, Verification
-from integrity.verifyarchive import ArchiveFingerprints
-from integrity.verifydays import Comparison, compare
-from integrity.verifytable import lines
+from integrity.checks.read import Interrupted
+from integrity.checks.verify import StillChanging, SymbolReport, Verification
+from integrity.checks.verifyarchive import ArchiveFingerprints
+from integrity.checks.verifydays import Comparison, compare
+from integrity.checks.verifytable import lines
 
 #: One pass over the rows of many days may take long.
 TIMEOUT = 600.0

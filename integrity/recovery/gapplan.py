@@ -9,9 +9,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from collectors.models import Gap, GapStatus
-from integrity import queue
 from integrity.models import UNFINISHED_JOBS, ArchiveFile, FileVerdict, JobStatus, RecoveryJob
-from integrity.planner import Missing, clustered
+from integrity.recovery import queue
+from integrity.recovery.planner import Missing, clustered
 
 #: So many gaps are looked at in one go.
 MOST_AT_ONCE = 5_000

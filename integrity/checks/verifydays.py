@@ -14,9 +14,9 @@ import numpy as np
 from collectors.batch import selected
 from dataprovider.clickhouse import ClickHouse, TradeColumns
 from dataprovider.clickhouse.fingerprint import row_hashes
-from integrity.checkids import Range, Slice, united
-from integrity.checkread import DAY
-from integrity.planner import day_of
+from integrity.checks.ids import Range, Slice, united
+from integrity.checks.read import DAY
+from integrity.recovery.planner import day_of
 
 #: Above every id that the exchange gives.
 NO_LIMIT = 2**63

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from integrity.checkids import Range, size
-from integrity.verify import SymbolReport
-from integrity.verifydays import Comparison
+from integrity.checks.ids import Range, size
+from integrity.checks.verify import SymbolReport
+from integrity.checks.verifydays import Comparison
 
 #: So many ranges of a symbol are written out.
 MOST_RANGES = 10

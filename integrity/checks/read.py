@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dataprovider.clickhouse import ClickHouse
-from integrity.checkids import MODULUS, Repeats, Run, Slice, hashes_of, joined, overlapping, runs_of
+from integrity.checks.ids import MODULUS, Repeats, Run, Slice, hashes_of, joined, overlapping, runs_of
 
 logger = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from django.db.models.functions import Now
 
 from collectors.models import Symbol
 from dataprovider.clickhouse import ClickHouseError
-from integrity import queue
-from integrity.gapplan import plan_gaps
 from integrity.models import UNFINISHED_JOBS, JobKind, JobStatus, RecoveryJob
-from integrity.perform import Performer
-from integrity.planner import months
-from integrity.tools import Tools
+from integrity.recovery import queue
+from integrity.recovery.gapplan import plan_gaps
+from integrity.recovery.perform import Performer
+from integrity.recovery.planner import months
+from integrity.recovery.tools import Tools
 
 #: How often what was filled is checked and what that finds is fetched, before it is left to the running system.
 MOST_ROUNDS = 3

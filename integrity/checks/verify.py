@@ -8,14 +8,14 @@ from typing import Any
 
 from collectors.models import Symbol
 from dataprovider.clickhouse import ClickHouse
-from integrity.checkids import Range, Slice, common, united
-from integrity.checkjudge import MonthIds, judge
-from integrity.checkread import MonthReader, Unread
-from integrity.checkstate import held_shards
-from integrity.checksymbol import resolve_overlaps
-from integrity.checkview import StoreView
-from integrity.coverage import evidence_of
-from integrity.verifydays import DayVerdict
+from integrity.checks.coverage import evidence_of
+from integrity.checks.ids import Range, Slice, common, united
+from integrity.checks.judge import MonthIds, judge
+from integrity.checks.read import MonthReader, Unread
+from integrity.checks.state import held_shards
+from integrity.checks.symbol import resolve_overlaps
+from integrity.checks.verifydays import DayVerdict
+from integrity.checks.view import StoreView
 
 #: A day that changes while it is read is read again; so often at most.
 MOST_TRIES = 3

@@ -17,8 +17,8 @@ from collectors.binance.archive import (
 )
 from collectors.binance.archivefile import read_days
 from dataprovider.clickhouse import TradeColumns
-from integrity.contracts import archived_days
-from integrity.verifydays import ArchiveSummary, NoArchive, UnusableArchive
+from integrity.checks.verifydays import ArchiveSummary, NoArchive, UnusableArchive
+from integrity.recovery.contracts import archived_days
 
 #: So many trades are compared at a time.
 PIECE = 100_000

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from integrity.backfill import SymbolProgress
+from integrity.recovery.backfill import SymbolProgress
 
 PLAIN_SECONDS = 5.0
 #: With more symbols than this only those that are being worked on have a bar.

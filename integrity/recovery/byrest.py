@@ -9,9 +9,9 @@ import numpy as np
 
 from collectors.binance.clock import ExchangeClock
 from collectors.binance.rest import Rest
-from integrity.fill import Filler
-from integrity.outcome import Later
-from integrity.planner import PAGE, Range, within
+from integrity.recovery.fill import Filler
+from integrity.recovery.outcome import Later
+from integrity.recovery.planner import PAGE, Range, within
 
 #: What follows a hole must be so old (ms, by the exchange's clock) before REST is believed that the hole is its own.
 SETTLED_MS = 30_000

@@ -6,9 +6,9 @@ from typing import Any
 
 from collectors.binance.archive import Archives
 from dataprovider.clickhouse import ClickHouse
-from integrity.contracts import archived_days
 from integrity.models import JobStatus, RecoveryJob, SymbolTrust
-from integrity.planner import day_of
+from integrity.recovery.contracts import archived_days
+from integrity.recovery.planner import day_of
 
 
 def origin_of(store: ClickHouse, archives: Archives, symbol: str) -> dict[str, Any] | None:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from collectors.batch import selected
 from collectors.binance.archivefile import ArchiveDay
 from dataprovider.clickhouse import ClickHouse, TradeColumns
-from integrity.fill import Filler
-from integrity.planner import DAY_MS, Range, start_of
+from integrity.recovery.fill import Filler
+from integrity.recovery.planner import DAY_MS, Range, start_of
 
 PIECE = 200_000
 MINUTE_MS = 60_000

@@ -15,9 +15,9 @@ from django.db.models import Sum
 
 from collectors.models import UNFINISHED, Gap, GapStatus, Symbol
 from dataprovider.clickhouse import ClickHouse
-from integrity.checkids import MODULUS, Range, Run, Slice, common, overlapping, united
-from integrity.checkread import DAY
-from integrity.checktimes import times_of
+from integrity.checks.ids import MODULUS, Range, Run, Slice, common, overlapping, united
+from integrity.checks.read import DAY
+from integrity.checks.times import times_of
 from integrity.models import MonthCheck, SymbolTrust
 
 #: Within ClickHouse's DateTime.

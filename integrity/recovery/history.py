@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from collectors.directory import COLLECTED
 from collectors.models import Symbol
-from integrity import queue
 from integrity.models import RecoveryJob, Source
-from integrity.planner import months
+from integrity.recovery import queue
+from integrity.recovery.planner import months
 
 
 def batch_name(start: date) -> str:

@@ -11,16 +11,16 @@ from collectors.binance.archivefile import ArchiveDay
 from collectors.binance.rest import TooOld, UnknownContract
 from collectors.binance.weight import Priority
 from collectors.collected import is_collected
-from integrity.archivedays import ArchiveDays, BadArchive
-from integrity.contracts import archived_days
-from integrity.dayfill import fill_day
-from integrity.fill import Filler, Stopped
 from integrity.models import RecoveryJob, Source
-from integrity.origin import origin_of
-from integrity.outcome import Done, JobProblem, Later, Outcome
-from integrity.planner import DAY_MS, PAGE, day_of, days_between, start_of
-from integrity.queue import Progress, is_outranked
-from integrity.tools import Tools
+from integrity.recovery.archivedays import ArchiveDays, BadArchive
+from integrity.recovery.contracts import archived_days
+from integrity.recovery.dayfill import fill_day
+from integrity.recovery.fill import Filler, Stopped
+from integrity.recovery.origin import origin_of
+from integrity.recovery.outcome import Done, JobProblem, Later, Outcome
+from integrity.recovery.planner import DAY_MS, PAGE, day_of, days_between, start_of
+from integrity.recovery.queue import Progress, is_outranked
+from integrity.recovery.tools import Tools
 
 ARCHIVE_PAUSE = 1800.0
 #: What is younger than this beside the newest stored trade may still be on its way through a worker.

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from dataprovider.clickhouse import ClickHouse, ClickHouseError
-from integrity import checkstate
-from integrity.checkread import Interrupted
-from integrity.checkstate import Outcome
-from integrity.checksymbol import SymbolCheck
-from integrity.checkview import StoreView
+from integrity.checks import state
+from integrity.checks.read import Interrupted
+from integrity.checks.state import Outcome
+from integrity.checks.symbol import SymbolCheck
+from integrity.checks.view import StoreView
 from integrity.models import IntegrityRun
 
 logger = logging.getLogger(__name__)
@@ -60,18 +60,18 @@ class IntegrityCheck:
         return run
 
     def _round(self, run: IntegrityRun, names: Collection[str] | None, stop: Callable[[], bool]) -> None:
-        remembered = checkstate.remember(names)
-        held = checkstate.held_shards()
+        remembered = state.remember(names)
+        held = state.held_shards()
         collected = [name for name, each in remembered.items() if each.shard in held]
         view = StoreView.read(self._store, None if names is None else remembered.keys(), collected)
         _warn_of_unlisted(view.months.keys() - remembered.keys())
-        checkstate.forget({name: each for name, each in remembered.items() if name not in view.months})
+        state.forget({name: each for name, each in remembered.items() if name not in view.months})
         waiting: list[Outcome] = []
         written_at = time.monotonic()
 
         def write() -> None:
             nonlocal waiting, written_at
-            run.gaps_opened += checkstate.write(waiting)
+            run.gaps_opened += state.write(waiting)
             waiting, written_at = [], time.monotonic()
 
         try:

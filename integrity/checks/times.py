@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dataprovider.clickhouse import ClickHouse
-from integrity.checkids import Range
+from integrity.checks.ids import Range
 
 #: So many ids are looked up together.
 AT_ONCE = 100

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dataprovider.clickhouse import ClickHouse
-from integrity.checkids import Slice
-from integrity.checkread import DAY, Arriving, Settled
+from integrity.checks.ids import Slice
+from integrity.checks.read import DAY, Arriving, Settled
 
 #: A symbol whose newest trade is so much older than the newest of all (s) has nothing on its way.
 QUIET_SECONDS = 600

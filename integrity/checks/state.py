@@ -16,8 +16,8 @@ from django.utils import timezone
 from collectors.gaps import mark_recovered, open_gaps
 from collectors.messages import GapFound
 from collectors.models import UNFINISHED, Gap, GapStatus, ShardLease, Symbol
-from integrity.checkids import Range, Run, united
-from integrity.checkread import Known
+from integrity.checks.ids import Range, Run, united
+from integrity.checks.read import Known
 from integrity.models import UNFINISHED_JOBS, CheckResult, JobKind, MonthCheck, RecoveryJob, SymbolTrust
 
 #: More runs than these are not remembered: such a month is read again each time.

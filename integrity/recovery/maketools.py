@@ -15,7 +15,7 @@ from collectors.binance.rest import Rest
 from collectors.binance.weight import Priority, WeightBudget
 from dataprovider.clickhouse import Address, ClickHouse
 from dataprovider.config import Config
-from integrity.tools import Tools
+from integrity.recovery.tools import Tools
 
 HOUR_MS = 3_600_000
 

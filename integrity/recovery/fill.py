@@ -13,7 +13,7 @@ from collectors.backoff import Backoff
 from collectors.batch import selected
 from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse, ClickHouseUnavailable, TradeColumns
-from integrity.planner import Range
+from integrity.recovery.planner import Range
 
 #: How long one insert is tried again while ClickHouse does not answer (seconds).
 PATIENCE = 60.0

@@ -15,14 +15,14 @@ from collectors.binance.archive import ArchiveUnreachable, FolderUnusable
 from collectors.binance.archive import GaveUp as DownloadGivenUp
 from collectors.binance.rest import Banned, Blocked, ExchangeProblem, GaveUp, RateLimited
 from dataprovider.clickhouse import ClickHouseError, ClickHouseRejected, ClickHouseUnavailable, StaleClaim, StaleEpoch
-from integrity import queue
-from integrity.daysrecovery import DaysRecovery
-from integrity.fill import Stopped, Unsettled
-from integrity.idsrecovery import IdsRecovery
 from integrity.models import JobKind, RecoveryJob
-from integrity.outcome import Done, JobProblem
-from integrity.queue import Progress
-from integrity.tools import Tools
+from integrity.recovery import queue
+from integrity.recovery.daysrecovery import DaysRecovery
+from integrity.recovery.fill import Stopped, Unsettled
+from integrity.recovery.idsrecovery import IdsRecovery
+from integrity.recovery.outcome import Done, JobProblem
+from integrity.recovery.queue import Progress
+from integrity.recovery.tools import Tools
 
 logger = logging.getLogger(__name__)
 

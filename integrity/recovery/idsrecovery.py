@@ -11,15 +11,15 @@ from collectors.binance.rest import TooOld, UnknownContract
 from collectors.binance.weight import Priority
 from collectors.gaps import settle, take_up
 from collectors.models import UNFINISHED, Gap
-from integrity.archivedays import ArchiveDays, BadArchive
-from integrity.byrest import Absent, fetch_ids
-from integrity.dayfill import fill_day
-from integrity.fill import Filler, Stopped
 from integrity.models import RecoveryJob
-from integrity.outcome import Done, JobProblem, Later, Outcome
-from integrity.planner import Range, Way, day_of, days_between, next_way, size, start_of, within, without
-from integrity.queue import Progress
-from integrity.tools import Tools
+from integrity.recovery.archivedays import ArchiveDays, BadArchive
+from integrity.recovery.byrest import Absent, fetch_ids
+from integrity.recovery.dayfill import fill_day
+from integrity.recovery.fill import Filler, Stopped
+from integrity.recovery.outcome import Done, JobProblem, Later, Outcome
+from integrity.recovery.planner import Range, Way, day_of, days_between, next_way, size, start_of, within, without
+from integrity.recovery.queue import Progress
+from integrity.recovery.tools import Tools
 
 #: How long to wait for an archive that may come (seconds).
 ARCHIVE_PAUSE = 1800.0

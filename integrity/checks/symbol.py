@@ -9,14 +9,14 @@ from datetime import datetime
 from collectors.messages import GapFound
 from collectors.models import Gap, GapCause, GapStatus
 from dataprovider.clickhouse import ClickHouse
-from integrity.checkids import common, united, without
-from integrity.checkjudge import MonthIds, Verdict, judge
-from integrity.checkread import MonthRead, MonthReader, Unread
-from integrity.checkstate import FIRST_IDS, Outcome, Remembered, known_of, month_check, month_of, result_of
-from integrity.checktimes import times_around, times_of
-from integrity.checkview import Month, StoreView
+from integrity.checks.ids import common, united, without
+from integrity.checks.judge import MonthIds, Verdict, judge
+from integrity.checks.read import MonthRead, MonthReader, Unread
+from integrity.checks.state import FIRST_IDS, Outcome, Remembered, known_of, month_check, month_of, result_of
+from integrity.checks.times import times_around, times_of
+from integrity.checks.view import Month, StoreView
 from integrity.models import MonthCheck, SymbolTrust
-from integrity.planner import day_of
+from integrity.recovery.planner import day_of
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from integrity.checkids import Range, Run, common, size, without
+from integrity.checks.ids import Range, Run, common, size, without
 
 
 @dataclass(frozen=True, slots=True)

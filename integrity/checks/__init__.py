@@ -1,0 +1,1 @@
+"""Proof: what of each symbol is stored, whole and once; certificates; verify."""
