@@ -1,0 +1,68 @@
+"""Outages of minutes come back by REST, those of days from the archives, and history comes in unasked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from collectors.models import Gap
+from dataprovider.clickhouse import ClickHouse
+from integrity.models import ArchiveFile, FileVerdict, RecoveryJob
+from tests.fixtures_collectors import stored_ids
+from tests.integrity.farm import RECOVERING, StartCollectors, StartExchange, started, wait_until_whole
+from tests.waiting import wait_until
+
+
+def test_an_outage_of_everything_is_recovered_inside_the_weight_budget(
+    start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
+) -> None:
+    """Ten minutes of every symbol go by: more than a minute of the budget. The exchange's own count of our requests
+    shows how it was used."""
+    exchange, collectors = started(start_exchange, start_collectors, symbols=80, rate=200)
+    exchange.advance(600)
+    exchange.fault("drop_connections")
+    wait_until(lambda: Gap.objects.count() > 40, 60, "gaps of most symbols")
+    exchange.post("/simulator/stop")
+    wait_until_whole(exchange, clickhouse, seconds=240)
+    assert sum(RecoveryJob.objects.values_list("rows_stored", flat=True)) > 100_000
+    spent = exchange.state["rest"]
+    assert spent["refused"] == 0
+    assert 0.9 * 2400 <= max(spent["by_minute"].values()) <= 2400
+    assert collectors.stop() == 0
+
+
+def test_an_outage_of_days_goes_to_the_archives_and_the_rest_to_rest(
+    start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
+) -> None:
+    exchange, collectors = started(
+        start_exchange, start_collectors, symbols=2, rate=1, history_days=0, archive_delay_hours=-1
+    )
+    before = stored_ids(clickhouse, "BTCUSDT")[-1]
+    exchange.advance(3 * 86_400)
+    exchange.fault("drop_connections")
+    wait_until(lambda: Gap.objects.filter(symbol__name="BTCUSDT").exists(), 60, "a gap")
+    wait_until_whole(exchange, clickhouse, seconds=180)
+    ids = stored_ids(clickhouse, "BTCUSDT")
+    assert ids == list(range(ids[0], ids[-1] + 1))
+    assert ids[-1] - before > 100_000
+    files = set(ArchiveFile.objects.filter(symbol="BTCUSDT").values_list("verdict", flat=True))
+    assert files == {FileVerdict.GOOD}
+    assert ArchiveFile.objects.filter(symbol="BTCUSDT").count() >= 2
+    # By REST alone it would have been a page for every thousand trades.
+    assert exchange.state["rest"]["requests"] < (ids[-1] - before) / 1000 / 2
+    assert collectors.stop() == 0
+
+
+def test_history_comes_in_by_itself_when_a_beginning_is_set(
+    start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
+) -> None:
+    exchange = start_exchange(symbols=2, rate=1, history_days=3, archive_delay_hours=-1)
+    now = exchange.get("/fapi/v1/time")["serverTime"]
+    start = (datetime.fromtimestamp(now / 1000, UTC) - timedelta(days=2)).date()
+    collectors = start_collectors(exchange, **RECOVERING, HISTORY_START=start.isoformat())
+
+    def whole() -> bool:
+        ids = stored_ids(clickhouse, "BTCUSDT")
+        return len(ids) > 60_000 and ids == list(range(ids[0], ids[-1] + 1))
+
+    wait_until(whole, 120, "two days and today without a hole", every=1.0)
+    assert collectors.stop() == 0
