@@ -65,7 +65,10 @@ class IntegrityCheck:
         collected = [name for name, each in remembered.items() if each.shard in held]
         view = StoreView.read(self._store, None if names is None else remembered.keys(), collected)
         _warn_of_unlisted(view.months.keys() - remembered.keys())
-        state.forget({name: each for name, each in remembered.items() if name not in view.months})
+        gone = {name: each for name, each in remembered.items() if name not in view.months and each.trust is not None}
+        lost = state.write_vanished(gone, self._clock())
+        run.missing += lost.ids
+        run.gaps_opened += lost.gaps
         waiting: list[Outcome] = []
         written_at = time.monotonic()
 

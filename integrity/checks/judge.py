@@ -49,6 +49,19 @@ class Verdict:
     months: list[MonthVerdict] = field(default_factory=list)
 
 
+def vanished(known: Range | None, stored: Range | None, absent: Sequence[Range]) -> list[Range]:
+    """Ids that were stored once, from the first to the last of `known`, and lie before or behind all that is `stored`.
+
+    A hole between stored ids shows by itself; what is cut off at an end only memory can tell.
+    """
+    if known is None:
+        return []
+    if stored is None:
+        return without([known], absent)
+    ends = [(known[0], min(known[1], stored[0] - 1)), (max(known[0], stored[1] + 1), known[1])]
+    return without([(first, last) for first, last in ends if first <= last], absent)
+
+
 def judge(months: Sequence[MonthIds], absent: Sequence[Range], *, begins: bool) -> Verdict | None:
     """The verdict over months in the order of time; None when there is no id at all.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -15,10 +16,12 @@ from django.utils import timezone
 
 from collectors.gaps import mark_recovered, open_gaps
 from collectors.messages import GapFound
-from collectors.models import UNFINISHED, Gap, GapStatus, ShardLease, Symbol
-from integrity.checks.ids import Range, Run, united
+from collectors.models import UNFINISHED, Gap, GapCause, GapStatus, ShardLease, Symbol
+from integrity.checks.ids import Range, Run, size, united, without
 from integrity.checks.read import Known
 from integrity.models import UNFINISHED_JOBS, CheckResult, JobKind, MonthCheck, RecoveryJob, SymbolTrust
+
+logger = logging.getLogger(__name__)
 
 #: More runs than these are not remembered: such a month is read again each time.
 MOST_RUNS = 5_000
@@ -178,12 +181,37 @@ def write(outcomes: Iterable[Outcome]) -> int:
         return open_gaps(gap for each in outcomes for gap in each.gaps)
 
 
-def forget(remembered: Mapping[str, Remembered]) -> None:
-    """Nothing is stored of these symbols any more."""
-    pks = [each.pk for each in remembered.values() if each.months or each.trust is not None]
-    if pks:
-        MonthCheck.objects.filter(symbol_id__in=pks).delete()
-        SymbolTrust.objects.filter(pk__in=pks).delete()
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """How many ids are gone, and how many gaps are new."""
+
+    ids: int
+    gaps: int
+
+
+def write_vanished(gone: Mapping[str, Remembered], now: datetime) -> Lost:
+    """Nothing is stored any more of symbols that trades were stored of: all of them are gaps (but what is absent)."""
+    found: list[GapFound] = []
+    ids = 0
+    for name, each in gone.items():
+        trust = each.trust
+        if trust is None:
+            continue
+        lost = without([(trust.first_id, trust.last_id)], each.absent)
+        trust.rows, trust.missing, trust.duplicates, trust.checked_at = 0, size(lost), 0, now
+        trust.trust_id, trust.trust_ms = max(0, trust.first_id - 1), trust.first_ms
+        ids += trust.missing
+        spoken_of = united([(gap.first_id, gap.last_id) for gap in each.open_gaps])
+        found += [
+            GapFound(name, first, last, GapCause.CHECK, trust.first_ms, trust.last_ms)
+            for first, last in without(lost, spoken_of)
+        ]
+        logger.error("All %d trades of %s that were stored are gone; they are fetched again.", trust.missing, name)
+    trusts = [each.trust for each in gone.values() if each.trust is not None]
+    with transaction.atomic():
+        MonthCheck.objects.filter(symbol_id__in=[trust.pk for trust in trusts]).delete()
+        SymbolTrust.objects.bulk_update(trusts, [*_TRUST], batch_size=1_000)
+        return Lost(ids, open_gaps(found))
 
 
 def month_of(seconds: int) -> date:

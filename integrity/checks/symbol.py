@@ -9,8 +9,8 @@ from datetime import datetime
 from collectors.messages import GapFound
 from collectors.models import Gap, GapCause, GapStatus
 from dataprovider.clickhouse import ClickHouse
-from integrity.checks.ids import common, united, without
-from integrity.checks.judge import MonthIds, Verdict, judge
+from integrity.checks.ids import Range, common, size, united, without
+from integrity.checks.judge import MonthIds, Verdict, judge, vanished
 from integrity.checks.read import MonthRead, MonthReader, Unread
 from integrity.checks.state import FIRST_IDS, Outcome, Remembered, known_of, month_check, month_of, result_of
 from integrity.checks.times import times_around, times_of
@@ -57,20 +57,25 @@ class SymbolCheck:
         if verdict is None:
             return Outcome()
         resolve_overlaps(self._store, self._name, verdict)
-        self.missing = sum(last - first + 1 for first, last in verdict.missing)
+        stored_ids = (
+            min(month.whole.first_id for month in self._months),
+            max(month.whole.last_id for month in self._months),
+        )
+        lost = vanished(known_extent(trust), stored_ids, self._remembered.absent)
+        self.missing = size(verdict.missing) + size(lost)
         self.duplicates = sum(each.duplicates for each in verdict.months)
         stored = {month_of(month.whole.start) for month in self._months}
         gone = [check.pk for month, check in self._remembered.months.items() if month not in stored]
-        changed = trust is not None and trust.first_id != verdict.first_id
-        if trust is not None and verdict.first_id > trust.first_id:
-            logger.warning("%s began with id %d and now begins with %d.", self._name, trust.first_id, verdict.first_id)
+        changed = trust is not None and verdict.first_id < trust.first_id
+        if lost:
+            logger.error("%d trades of %s that were stored are gone; they are fetched again.", size(lost), self._name)
         rows = sum(run.rows for month in months for run in month.runs)
         return Outcome(
             months=list(self._month_checks(looked_at, verdict)),
             vanished=gone,
-            trust=self._trust(verdict, rows),
+            trust=self._trust(verdict, rows, lost),
             first_id_changed=changed,
-            gaps=self._new_gaps(verdict),
+            gaps=[*self._new_gaps(verdict), *self._lost_gaps(lost, trust)],
             recovered=self._recovered(verdict),
         )
 
@@ -131,15 +136,24 @@ class SymbolCheck:
                     self._remembered.pk, month_of(month.whole.start), read.known, checked_at=self._now, **values
                 )
 
-    def _trust(self, verdict: Verdict, rows: int) -> SymbolTrust:
+    def _trust(self, verdict: Verdict, rows: int, lost: list[Range]) -> SymbolTrust:
         first_ms, last_ms, trust_ms = self._times(verdict)
+        first_id, last_id, trust_id = verdict.first_id, verdict.last_id, verdict.trust_id
+        before = self._remembered.trust
+        if before is not None and before.first_id < first_id:
+            first_id, first_ms = before.first_id, before.first_ms
+            if lost:
+                # What is to come first is gone: nothing can be trusted until it is back.
+                trust_id, trust_ms = max(0, first_id - 1), first_ms
+        if before is not None and lost and before.last_id > last_id:
+            last_id, last_ms = before.last_id, before.last_ms
         return SymbolTrust(
             symbol_id=self._remembered.pk,
-            first_id=verdict.first_id,
+            first_id=first_id,
             first_ms=first_ms,
-            last_id=verdict.last_id,
+            last_id=last_id,
             last_ms=last_ms,
-            trust_id=verdict.trust_id,
+            trust_id=trust_id,
             trust_ms=trust_ms,
             rows=rows,
             missing=self.missing,
@@ -147,6 +161,10 @@ class SymbolCheck:
             absent=sum(last - first + 1 for first, last in verdict.absent),
             checked_at=self._now,
         )
+
+    def _lost_gaps(self, lost: list[Range], trust: SymbolTrust | None) -> list[GapFound]:
+        spoken_of = united([(gap.first_id, gap.last_id) for gap in self._remembered.open_gaps])
+        return gaps_of_lost(self._name, without(lost, spoken_of), trust)
 
     def _times(self, verdict: Verdict) -> tuple[int, int, int]:
         """When the first, the last and the trusted trade happened (ms): as far as possible from memory."""
@@ -197,6 +215,18 @@ class SymbolCheck:
             and gap.last_id <= verdict.last_id
             and not common(verdict.holes, [(gap.first_id, gap.last_id)])
         ]
+
+
+def known_extent(trust: SymbolTrust | None) -> Range | None:
+    """The first and the last id that a check has ever seen stored."""
+    return None if trust is None else (trust.first_id, trust.last_id)
+
+
+def gaps_of_lost(symbol: str, lost: list[Range], trust: SymbolTrust | None) -> list[GapFound]:
+    """What vanished, as gaps; it happened between the first and the last trade that were known."""
+    if trust is None:
+        return []
+    return [GapFound(symbol, first, last, GapCause.CHECK, trust.first_ms, trust.last_ms) for first, last in lost]
 
 
 def resolve_overlaps(store: ClickHouse, symbol: str, verdict: Verdict) -> None:

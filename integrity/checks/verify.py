@@ -10,12 +10,13 @@ from collectors.models import Symbol
 from dataprovider.clickhouse import ClickHouse
 from integrity.checks.coverage import evidence_of
 from integrity.checks.ids import Range, Slice, common, united
-from integrity.checks.judge import MonthIds, judge
+from integrity.checks.judge import MonthIds, judge, vanished
 from integrity.checks.read import MonthReader, Unread
 from integrity.checks.state import held_shards
-from integrity.checks.symbol import resolve_overlaps
+from integrity.checks.symbol import known_extent, resolve_overlaps
 from integrity.checks.verifydays import DayVerdict
 from integrity.checks.view import StoreView
+from integrity.models import SymbolTrust
 
 #: A day that changes while it is read is read again; so often at most.
 MOST_TRIES = 3
@@ -32,7 +33,7 @@ class StillChanging(Exception):
 
 @dataclass(slots=True)
 class SymbolReport:
-    """What is stored of a symbol, of its own first to its own last id.
+    """What is stored of a symbol, of the first to the last id that ever was.
 
     count: rows. missing: ids that are not stored and not known to be absent. duplicates: rows beyond the first of the
     same trade; twins, different trades under one id, are none. absent: ids that the exchange itself does not have, and
@@ -75,7 +76,7 @@ class SymbolReport:
 
 
 class Verification:
-    """The symbols that are stored, or those of `names` (also such that nothing is stored of), ready to be verified.
+    """The symbols that are or were stored, or those of `names` (also without any trade), ready to be verified.
 
     `unknown`: names that are neither stored nor in the list of contracts. Raises ClickHouseError and django.db.Error.
     """
@@ -89,7 +90,10 @@ class Verification:
         self._held = held_shards()
         self._shards = dict(listed.values_list("name", "shard"))
         view = self._view(names)
-        self.symbols = sorted(view.months if names is None else set(names) & (view.months.keys() | self._shards.keys()))
+        # Also what was stored once and is gone.
+        trusted = set(SymbolTrust.objects.values_list("symbol__name", flat=True)) if names is None else set()
+        found = view.months.keys() | (trusted if names is None else self._shards.keys())
+        self.symbols = sorted(found if names is None else set(names) & found)
         self.unknown = sorted(set(names or ()) - set(self.symbols))
 
     def verify(self, symbol: str) -> SymbolReport:
@@ -114,8 +118,12 @@ class Verification:
         """None when the table changed meanwhile, so that the reading is not of one moment."""
         view = self._view([symbol])
         months = view.months.get(symbol, [])
+        known = known_extent(SymbolTrust.objects.filter(symbol__name=symbol).order_by("symbol__onboard_date").last())
+        evidence = evidence_of(symbol)
+        absent = united((first, last) for first, last, _ in evidence.absent)
         if not months:
-            return SymbolReport(symbol)
+            first_id, last_id = known or (None, None)
+            return SymbolReport(symbol, first_id, last_id, missing=vanished(known, None, absent))
         days, arriving = view.days(symbol, months), view.arriving.get(symbol)
         unread = [
             Unread(
@@ -129,18 +137,19 @@ class Verification:
         closed = sum(1 for day in days if arriving is None or not arriving.is_open(day.start))
         if sum(read.known.days for read in reads) != closed:
             return None
-        evidence = evidence_of(symbol)
-        absent = united((first, last) for first, last, _ in evidence.absent)
         verdict = judge([MonthIds(read.runs, proved=True) for read in reads], absent, begins=True)
         if verdict is None:
             return SymbolReport(symbol)
         resolve_overlaps(self._store, symbol, verdict)
+        stored = (min(month.whole.first_id for month in months), max(month.whole.last_id for month in months))
+        lost = vanished(known, stored, absent)
+        ends = [each for bounds in lost for each in bounds]
         return SymbolReport(
             symbol,
-            verdict.first_id,
-            verdict.last_id,
+            min([verdict.first_id, *ends]),
+            max([verdict.last_id, *ends]),
             count=sum(run.rows for read in reads for run in read.runs),
-            missing=verdict.missing,
+            missing=sorted([*verdict.missing, *lost]),
             duplicates=sum(month.duplicates for month in verdict.months),
             twins=sum(month.twins for month in verdict.months),
             absent=_absent(verdict.holes, evidence.absent),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from collectors.binance.archive import ArchiveMissing, ArchiveName
+from collectors.binance.archive import MONTHLY, ArchiveMissing, ArchiveName
 from collectors.binance.rest import TooOld, UnknownContract
 from collectors.binance.weight import Priority
 from collectors.gaps import settle, take_up
@@ -23,6 +23,8 @@ from integrity.recovery.tools import Tools
 
 #: How long to wait for an archive that may come (seconds).
 ARCHIVE_PAUSE = 1800.0
+#: A trade so much later than the exchange's clock (ms) is not a matter of clocks that differ a little.
+CLOCK_MS = 600_000
 #: So many days of archives are looked through when it is not known when missing trades happened.
 DAYS_SEARCHED = 40
 
@@ -95,13 +97,15 @@ class IdsRecovery:
             oldest, newest = self._times(missing[0], gap)
             days = [day for day in self._days(oldest, newest) if day not in tried]
             now_ms = self._tools.clock.now_ms()
+            # A replayed exchange whose clock is behind what the table has: its archives are there, its REST is not.
+            behind = newest > now_ms + CLOCK_MS
             way = next_way(
                 # What REST called too old is too old, whatever the table says of its time.
-                oldest_ms=0 if beyond_rest else oldest,
+                oldest_ms=0 if beyond_rest or behind else oldest,
                 missing=size(missing),
-                day_is_over=bool(days) and start_of(days[0] + timedelta(days=1)) <= now_ms,
+                day_is_over=bool(days) and (behind or start_of(days[0] + timedelta(days=1)) <= now_ms),
                 archive_failed=not days,
-                now_ms=now_ms,
+                now_ms=max(now_ms, newest),
                 look_back_ms=self._tools.look_back_ms,
                 source=self._job.source,
             )
@@ -124,7 +128,7 @@ class IdsRecovery:
                 if later is not None:
                     return later
             elif way is Way.ARCHIVE:
-                tried[days[0]] = self._by_archive(days[0])
+                tried[days[0]] = self._by_archive(days[0], max(now_ms, newest))
             else:
                 verdict = self._judge(missing[0], oldest, newest, tried)
                 if verdict is not None:
@@ -147,10 +151,10 @@ class IdsRecovery:
             return [last - timedelta(days=number) for number in range(DAYS_SEARCHED)]
         return days_between(day_of(min(oldest, newest)), last)
 
-    def _by_archive(self, day: date) -> ArchiveSeen:
+    def _by_archive(self, day: date, now_ms: int) -> ArchiveSeen:
         seen = ArchiveSeen()
         for name in (ArchiveName.daily(self._symbol, day), ArchiveName.monthly(self._symbol, day)):
-            if start_of(name.last_day + timedelta(days=1)) > self._tools.clock.now_ms():
+            if name.period == MONTHLY and start_of(name.last_day + timedelta(days=1)) > now_ms:
                 continue
             try:
                 with self._archive.of(name) as archived:
