@@ -37,6 +37,8 @@ STOP_SECONDS = 8.0
 SYNC_SECONDS = 300.0
 #: A worker reports twice a second; one that has been silent for so long (seconds) hangs, and is replaced.
 STALLED_SECONDS = 15.0
+#: Collection comes first: the others begin so much later (seconds).
+SIDE_PROCESSES_AFTER = 3.0
 #: How long the last words to Postgres may take at a stop (seconds).
 CLOSE_SECONDS = 2.0
 #: While Postgres is away only the newest boundaries are kept; when it is back it gets so many at once.
@@ -67,6 +69,7 @@ class Supervisor:
         self._redis = redis
         self._clock = clock
         self._side_processes = side_processes
+        self._side_processes_at = 0.0
         # A fork server is forked from before any thread or connection exists, and stays that way for restarts.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["collectors.forkserver"])
@@ -100,13 +103,15 @@ class Supervisor:
     def run(self) -> int:
         """Collect until told to stop."""
         next_tick = 0.0
+        self._side_processes_at = self._clock() + SIDE_PROCESSES_AFTER
         while not self._stopping:
             now = self._clock()
             if self._tend_processes(now):
                 # A new worker waits for higher epochs: every second of it is trades that go by.
                 next_tick = now
-            for side_process in self._side_processes:
-                side_process.tend(self._context, now)
+            if now >= self._side_processes_at:
+                for side_process in self._side_processes:
+                    side_process.tend(self._context, now)
             self._hear_from_postgres(now)
             if now >= next_tick:
                 next_tick = now + TICK
