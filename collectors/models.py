@@ -125,7 +125,7 @@ class GapCause(models.TextChoices):
     STREAM = "stream", "ids skipped inside a connection"
     RECONNECT = "reconnect", "a connection was lost"
     RESTART = "restart", "not collected in between"
-    UNCLEAN_STOP = "unclean_stop", "a worker died with trades in memory"
+    UNCLEAN_STOP = "unclean_stop", "missing when its shard was taken over"
     SPOOL_FULL = "spool_full", "the spool on disk was full"
     REFUSED = "refused", "ClickHouse refused the batch"
     CHECK = "check", "found by an integrity check"

@@ -1,7 +1,8 @@
 """Settings from the environment: every variable's name, type, default and meaning, checked at start.
 
-Sources, weakest first: the `services.json` that a running embedded stack writes into DATAPROVIDER_HOME, the file
-`.env` in the current folder, the process environment. `.env.example` describes each variable for people.
+Sources, weakest first: the `exchange.json` and `services.json` that a running demo and its embedded stack write into
+DATAPROVIDER_HOME, the file `.env` in the current folder, the process environment. `.env.example` describes each
+variable for people.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 SERVICES_FILE = "services.json"
+#: The addresses of a demo's exchange, while it runs: its other commands must not ask the real one.
+EXCHANGE_FILE = "exchange.json"
 
 #: Variables that belong together: naming the first in the environment means the whole service is not the embedded one.
 SERVICE_VARIABLES: dict[str, tuple[str, ...]] = {
@@ -185,7 +188,7 @@ def load_config(environ: Mapping[str, str] | None = None, folder: Path | None = 
     named = {**dotenv_values(folder / ".env"), **environ}
     chosen = {key: value for key, value in named.items() if value not in (None, "")}
     home = folder / chosen.get("DATAPROVIDER_HOME", "var")
-    merged = {**_embedded_services(home, chosen), **chosen}
+    merged = {**_read_file(home / EXCHANGE_FILE), **_embedded_services(home, chosen), **chosen}
     fields = {name: merged[name.upper()] for name in Config.model_fields if name.upper() in merged}
     try:
         return Config(**{**fields, "dataprovider_home": home})
@@ -195,17 +198,21 @@ def load_config(environ: Mapping[str, str] | None = None, folder: Path | None = 
 
 def _embedded_services(home: Path, chosen: Mapping[str, Any]) -> dict[str, str]:
     """The addresses of a running embedded stack, without the services that were named explicitly."""
-    try:
-        found = json.loads((home / SERVICES_FILE).read_text())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
+    found = _read_file(home / SERVICES_FILE)
     for leader, names in SERVICE_VARIABLES.items():
         if leader in chosen:
             for name in names:
                 found.pop(name, None)
-    return {str(key): str(value) for key, value in found.items()}
+    return found
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    """Variables in a JSON file; none when it is not there."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _sentence(item: Mapping[str, Any]) -> str:

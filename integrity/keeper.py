@@ -105,7 +105,10 @@ class Keeper:
 
     def _run_check(self) -> None:
         try:
-            IntegrityCheck(self._tools.store).run(stop=lambda: self._stop.is_set() or not self._on_duty.is_set())
+            run = IntegrityCheck(self._tools.store).run(stop=lambda: self._stop.is_set() or not self._on_duty.is_set())
+            if not run.symbols:
+                # A beginning: there is something to check in a minute.
+                self._next_check = time.monotonic() + min(60.0, self._config.integrity_interval)
             apply_origins()
         except (ClickHouseError, DatabaseError) as error:
             logger.warning("The integrity check broke off and is begun again: %s", error)

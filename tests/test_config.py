@@ -143,3 +143,14 @@ def test_without_postgres_a_command_says_what_to_do(tmp_path: Path, command: str
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_running_demo_says_where_its_exchange_is_and_the_environment_wins(tmp_path: Path) -> None:
+    home = tmp_path / "var"
+    home.mkdir()
+    (home / "exchange.json").write_text('{"BINANCE_REST_URL": "http://127.0.0.1:5"}')
+    assert load_config({}, tmp_path).binance_rest_url == "http://127.0.0.1:5"
+    named = {"BINANCE_REST_URL": "http://127.0.0.1:6"}
+    assert load_config(named, tmp_path).binance_rest_url == "http://127.0.0.1:6"
+    (home / "exchange.json").unlink()
+    assert load_config({}, tmp_path).binance_rest_url == "https://fapi.binance.com"

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name='StreamBoundary',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cause', models.CharField(choices=[('stream', 'ids skipped inside a connection'), ('reconnect', 'a connection was lost'), ('restart', 'not collected in between'), ('unclean_stop', 'a worker died with trades in memory'), ('spool_full', 'the spool on disk was full'), ('refused', 'ClickHouse refused the batch'), ('check', 'found by an integrity check')], max_length=20)),
+                ('cause', models.CharField(choices=[('stream', 'ids skipped inside a connection'), ('reconnect', 'a connection was lost'), ('restart', 'not collected in between'), ('unclean_stop', 'missing when its shard was taken over'), ('spool_full', 'the spool on disk was full'), ('refused', 'ClickHouse refused the batch'), ('check', 'found by an integrity check')], max_length=20)),
                 ('last_before', models.PositiveBigIntegerField(blank=True, help_text='Empty: nothing was stored before.', null=True)),
                 ('first_after', models.PositiveBigIntegerField()),
                 ('verdict', models.CharField(choices=[('first', 'the first trade here'), ('contiguous', 'nothing missing'), ('overlap', 'seen before'), ('gap', 'ids missing in between')], max_length=20)),
@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='gap',
             name='cause',
-            field=models.CharField(choices=[('stream', 'ids skipped inside a connection'), ('reconnect', 'a connection was lost'), ('restart', 'not collected in between'), ('unclean_stop', 'a worker died with trades in memory'), ('spool_full', 'the spool on disk was full'), ('refused', 'ClickHouse refused the batch'), ('check', 'found by an integrity check')], max_length=20),
+            field=models.CharField(choices=[('stream', 'ids skipped inside a connection'), ('reconnect', 'a connection was lost'), ('restart', 'not collected in between'), ('unclean_stop', 'missing when its shard was taken over'), ('spool_full', 'the spool on disk was full'), ('refused', 'ClickHouse refused the batch'), ('check', 'found by an integrity check')], max_length=20),
         ),
         migrations.AddConstraint(
             model_name='gap',

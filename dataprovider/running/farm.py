@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -14,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from dataprovider.clickhouse import Address, ClickHouse, ClickHouseError
-from dataprovider.config import Config, load_config
+from dataprovider.config import EXCHANGE_FILE, Config, load_config
 from dataprovider.embedded import ServiceStack
 from dataprovider.heartbeat import WorkerStatus, read_hosts, read_workers
 from dataprovider.running.children import Child, ChildProblem, manage, run_manage
@@ -102,6 +103,7 @@ class Farm:
         self.exchange = Exchange(arguments, self._environ, self.logs / "exchange.log")
         self.exchange.start()
         self._environ.update(self.exchange.variables)
+        (self.home / EXCHANGE_FILE).write_text(json.dumps(self.exchange.variables))
         self._say(f"Started an exchange with {self.exchange.symbols} symbols at {self.exchange.url}.")
         return self.exchange
 
@@ -183,6 +185,7 @@ class Farm:
             child.stop()
         self._children.clear()
         if self.exchange is not None:
+            (self.home / EXCHANGE_FILE).unlink(missing_ok=True)
             self.exchange.child.stop()
         for client in (self.store, self._glance):
             if client is not None:

@@ -21,6 +21,7 @@ from dataprovider.states import IllegalTransition
 from integrity.admin.confirm import ANSWERED, ask
 from integrity.admin.shapes import duration, list_link
 from integrity.models import JobStatus, RecoveryJob
+from integrity.models.jobs import NOW_PRIORITY
 from integrity.recovery import queue
 from integrity.recovery.gapplan import plan_gaps
 
@@ -93,6 +94,7 @@ class RecoverableGapAdmin(GapAdmin):
         for job in RecoveryJob.objects.filter(gaps__in=gaps).exclude(status=JobStatus.DONE).distinct():
             queue.retry(job)
         plan_gaps()
+        RecoveryJob.objects.filter(gaps__in=gaps, status=JobStatus.PENDING).update(priority=NOW_PRIORITY)
         if gaps:
             self.message_user(request, f"{len(gaps)} gaps are next in turn.", messages.SUCCESS)
         if len(gaps) < len(queryset):

@@ -50,8 +50,12 @@ JOB_STATES = StateMachine(
 
 UNFINISHED_JOBS = (JobStatus.PENDING, JobStatus.RUNNING)
 
-#: Higher goes first.
+#: Higher goes first. A gap of many pages makes room for small ones, which cost a request each.
 GAP_PRIORITY = 100
+BIG_GAP_PRIORITY = 50
+BIG_GAP = 10_000
+#: What a person asked for.
+NOW_PRIORITY = 200
 BACKFILL_PRIORITY = 10
 
 

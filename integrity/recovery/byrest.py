@@ -16,6 +16,9 @@ from integrity.recovery.planner import PAGE, Range, within
 #: What follows a hole must be so old (ms, by the exchange's clock) before REST is believed that the hole is its own.
 SETTLED_MS = 30_000
 
+#: After so many pages more urgent work may go first.
+PAGES_IN_A_ROW = 5
+
 #: first id, last id, evidence.
 Absent = tuple[int, int, dict[str, Any]]
 
@@ -28,19 +31,25 @@ def fetch_ids(
     missing: Sequence[Range],
     *,
     bounds: Sequence[Range],
+    makes_room: Callable[[], bool],
     moved: Callable[[int, int], None],
     absent: list[Absent],
 ) -> Later | None:
     """Store the trades of `missing` (ascending ranges); what the exchange skips is added to `absent` with its evidence.
 
     A page brings more than was asked for: of that only ids in `bounds` are stored, which other gaps name.
+    `makes_room()`, asked after every few pages: more urgent work waits, so that this goes on later.
     `moved(read, stored)` is told of each page. Returns Later when the exchange has not got that far yet. Raises what
     Rest (TooOld among it) and Filler raise.
     """
     position = -1
+    pages = 0
     for first, last in missing:
         position = max(position, first)
         while position <= last:
+            pages += 1
+            if pages % PAGES_IN_A_ROW == 0 and makes_room():
+                return Later("Makes room for more urgent work.", 0.0)
             page = rest.agg_trades(symbol, position, PAGE)
             if not len(page):
                 return Later(f"The exchange has no trade {position} of {symbol} yet.", 15.0)

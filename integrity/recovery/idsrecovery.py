@@ -18,7 +18,7 @@ from integrity.recovery.dayfill import fill_day
 from integrity.recovery.fill import Filler, Stopped
 from integrity.recovery.outcome import Done, JobProblem, Later, Outcome
 from integrity.recovery.planner import Range, Way, day_of, days_between, next_way, size, start_of, within, without
-from integrity.recovery.queue import Progress
+from integrity.recovery.queue import Progress, is_outranked
 from integrity.recovery.tools import Tools
 
 #: How long to wait for an archive that may come (seconds).
@@ -118,6 +118,7 @@ class IdsRecovery:
                         self._symbol,
                         missing,
                         bounds=self._territory,
+                        makes_room=lambda: is_outranked(self._job),
                         moved=self._moved,
                         absent=self._absent,
                     )
@@ -127,6 +128,8 @@ class IdsRecovery:
                     continue
                 if later is not None:
                     return later
+            elif is_outranked(self._job):
+                return Later("Makes room for more urgent work.", 0.0)
             elif way is Way.ARCHIVE:
                 tried[days[0]] = self._by_archive(days[0], max(now_ms, newest))
             else:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from collectors.models import Gap, GapStatus, Symbol
 from dataprovider.clickhouse import ClickHouse
 from integrity.models import JOB_STATES, UNFINISHED_JOBS, JobEvent, JobKind, JobStatus, RecoveryJob, Source
-from integrity.models.jobs import BACKFILL_PRIORITY
+from integrity.models.jobs import BACKFILL_PRIORITY, BIG_GAP, BIG_GAP_PRIORITY, GAP_PRIORITY
 
 #: A worker that has not been heard of for so long loses its job.
 LEASE_SECONDS = 20
@@ -88,6 +88,7 @@ def add_ids_jobs(wanted: Sequence[tuple[Symbol, int, int, Sequence[Gap], int]]) 
                     first_id=first_id,
                     last_id=last_id,
                     newest_ms=newest_ms,
+                    priority=BIG_GAP_PRIORITY if sum(gap.size for gap in gaps) > BIG_GAP else GAP_PRIORITY,
                     units_total=last_id - first_id + 1,
                     next_attempt_at=timezone.now(),
                 )

@@ -151,7 +151,7 @@ def test_what_has_to_wait_is_said_with_its_reason_and_is_not_a_success(
         (["../../etc", "--from", "2024-01-01"], "There is no contract"),
         (["BTCUSDT", "--from", "yesterday"], "is not a day such as"),
         (["BTCUSDT", "--from", "2016-01-01"], "before the exchange's first day"),
-        (["BTCUSDT", "--from", "2024-02-01", "--to", "2024-01-01"], "is after 2024-01-01"),
+        (["BTCUSDT", "--from", "2024-02-01", "--to", "2024-01-01"], "is after --to 2024-01-01"),
         (["--from", "2024-01-01"], "Name the symbols"),
         (["BTCUSDT"], "--from"),
         (["BTCUSDT", "--from", "2024-01-01", "--source", "rumour"], "invalid choice"),

@@ -8,6 +8,8 @@ import pytest
 
 from collectors.models import Gap, GapStatus
 from integrity.models import JobStatus, RecoveryJob
+from integrity.recovery import queue
+from integrity.recovery.gapplan import plan_gaps
 from tests.clickhouse.trades import Row, columns
 from tests.fixtures_exchange import RunningExchange
 from tests.fixtures_recovery import Recovery, Stored
@@ -86,6 +88,25 @@ def test_gaps_in_one_page_cost_one_request(recovered: Recovery) -> None:
     assert recovered.stored() == trades
     assert spent <= 20 * 2 + 1
     assert set(Gap.objects.values_list("status", flat=True)) == {GapStatus.RECOVERED}
+
+
+def test_a_gap_of_many_pages_makes_room_for_a_small_one_and_goes_on_where_it_was(recovered: Recovery) -> None:
+    first = some_ids(recovered, 12_001)
+    small = some_ids(recovered, 5, "ETHUSDT")
+    recovered.gap(first, first + 12_000)
+    plan_gaps()
+    big = queue.claim("test")
+    assert big is not None
+    recovered.gap(small, small + 4, "ETHUSDT")
+    plan_gaps()
+    recovered.performer.perform(big)
+    big.refresh_from_db()
+    assert (big.status, big.reason) == (JobStatus.PENDING, "Makes room for more urgent work.")
+    assert 0 < big.rows_stored < 12_001
+    jobs = recovered.run()
+    assert [job.symbol.name for job in jobs] == ["ETHUSDT", "BTCUSDT"]
+    assert {job.status for job in jobs} == {JobStatus.DONE}
+    assert recovered.stored() == recovered.published(first, first + 12_000)
 
 
 def test_what_the_exchange_lacks_ends_absent_with_its_evidence_and_is_not_asked_for_again(recovered: Recovery) -> None:

@@ -19,7 +19,7 @@ from collectors.models import Symbol
 from dataprovider.config import Config
 from dataprovider.numbers import workers
 from integrity.checks.check import IntegrityCheck
-from integrity.models import Source
+from integrity.models import JobStatus, RecoveryJob, Source
 from integrity.recovery.backfill import Backfill
 from integrity.recovery.backfillview import BackfillView
 from integrity.recovery.contracts import UnknownContracts, archived_days, collected, find
@@ -49,7 +49,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG
         if bool(options["symbols"]) == options["all"]:
-            raise CommandError("Name the symbols, or say --all.")
+            both = "not both" if options["all"] else "one of them"
+            raise CommandError(f"Name the symbols, or say --all: {both}.")
+        if options["last"] is not None and options["first"] > options["last"]:
+            raise CommandError(f"--from {options['first']} is after --to {options['last']}: turn them round.")
         store = make_tools(config, lambda: False).store
         backfill = Backfill(
             lambda: make_tools(config, backfill.stop.is_set),
@@ -107,7 +110,7 @@ class Command(BaseCommand):
                 )
         left = backfill.left()
         for job in left[:20]:
-            self.stdout.write(f"{job.symbol} {job.range}: {job.get_status_display()}. {job.reason}")
+            self.stdout.write(f"{job.symbol} {job.range}: {job.get_status_display()}. {job.reason or _why(job)}")
         if len(left) > 20:
             self.stdout.write(f"… and {len(left) - 20} more.")
         if backfill.stop.is_set():
@@ -127,6 +130,12 @@ def day(text: str) -> date:
     if found < FIRST_DAY:
         raise ArgumentTypeError(f"{text} is before the exchange's first day, {FIRST_DAY}")
     return found
+
+
+def _why(job: RecoveryJob) -> str:
+    if job.status == JobStatus.RUNNING:
+        return "A running system is at it."
+    return "Another job of this symbol runs first." if job.status == JobStatus.PENDING else ""
 
 
 def _days(days: list[str]) -> str:
