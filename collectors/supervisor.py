@@ -38,7 +38,7 @@ SYNC_SECONDS = 300.0
 #: A worker reports twice a second; one that has been silent for so long (seconds) hangs, and is replaced.
 STALLED_SECONDS = 15.0
 #: Collection comes first: the others begin so much later (seconds).
-SIDE_PROCESSES_AFTER = 3.0
+SIDE_PROCESSES_AFTER = 8.0
 #: How long the last words to Postgres may take at a stop (seconds).
 CLOSE_SECONDS = 2.0
 #: While Postgres is away only the newest boundaries are kept; when it is back it gets so many at once.

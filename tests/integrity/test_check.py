@@ -397,12 +397,18 @@ def test_only_named_symbols_are_checked(clickhouse: ClickHouse, symbol: Symbol) 
     assert check(clickhouse, symbols=[]).symbols == 0
 
 
-def test_what_is_not_stored_any_more_is_forgotten(clickhouse: ClickHouse, symbol: Symbol) -> None:
+def test_what_is_not_stored_any_more_is_missing_and_no_month_is_called_proved(
+    clickhouse: ClickHouse, symbol: Symbol
+) -> None:
     store(clickhouse, quarter())
     check(clickhouse)
     clickhouse.run_text("TRUNCATE TABLE trades_local")
     check(clickhouse)
-    assert (MonthCheck.objects.count(), SymbolTrust.objects.count()) == (0, 0)
+    assert MonthCheck.objects.count() == 0
+    trust = SymbolTrust.objects.get()
+    assert (trust.first_id, trust.last_id, trust.rows, trust.missing) == (100, 463, 0, 364)
+    gap = Gap.objects.get()
+    assert (gap.first_id, gap.last_id, gap.status) == (100, 463, GapStatus.OPEN)
 
 
 def remember_all(clickhouse: ClickHouse) -> None:
