@@ -67,7 +67,8 @@ def test_the_pause_before_the_next_connection_grows_while_none_comes_up() -> Non
     # Each is drawn from the upper half of 0.5, 1, 2, 4, … 60 s.
     for number, pause in enumerate(pauses):
         most = min(60.0, 0.5 * 2**number)
-        assert most / 2 <= pause <= most + 20 * STEP
+        # The pool learns of a failure a few steps after the socket does; on a busy machine some dozen.
+        assert most / 2 <= pause <= most + 100 * STEP
     assert pauses[-1] > 20
 
 
@@ -87,7 +88,8 @@ def test_live_trades_are_stored_while_a_big_gap_waits_for_its_weight(
     exchange.fault("drop_connections")
     quarter = Gap.objects.filter(symbol__name="BTCUSDT", last_id__gt=F("first_id") + 10_000)
     (gap,) = wait_until(lambda: quarter.all()[:1], 40, "the gap of a quarter of an hour")
-    wait_until(lambda: RecoveryJob.objects.filter(rows_read__gt=0).first(), 40, "its first page")
+    # Its turn may come only in the next minute of the budget.
+    wait_until(lambda: RecoveryJob.objects.filter(rows_read__gt=0).first(), 90, "its first page")
     before = len(stored_ids(clickhouse, "BTCUSDT"))
     received = collectors.total("received")
     # Long enough that symbols which are silent for five seconds are asked about meanwhile.

@@ -39,7 +39,8 @@ def test_trades_of_the_skipped_time_exist_but_were_never_sent(start_exchange: St
     assert has_no_holes(ids[0])
     assert has_no_holes(ids[1])
     never_sent = ids[1][0] - ids[0][-1] - 1
-    assert never_sent == pytest.approx(seconds * 330, rel=0.7)
+    # Trades come in bursts: over a fifth of a second a tenth of the average is as likely as twice as many.
+    assert seconds * 330 / 10 <= never_sent <= seconds * 330 * 2.5
     assert exchange.sent["BTCUSDT"] == {
         "first_id": ids[0][0],
         "last_id": ids[1][-1],
