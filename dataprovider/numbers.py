@@ -1,4 +1,4 @@
-"""Numbers on the command line."""
+"""Numbers on the command line, and in sentences."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ def port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
     return int(text)
+
+
+def counted(number: int, noun: str) -> str:
+    """1 job, 2 jobs, 12,000 jobs."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def workers(text: str) -> int:

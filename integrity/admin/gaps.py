@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from collectors.admin import GapAdmin
 from collectors.gaps import mark_absent
 from collectors.models import UNFINISHED, Gap
+from dataprovider.numbers import counted
 from dataprovider.states import IllegalTransition
 from integrity.admin.confirm import ANSWERED, ask
 from integrity.admin.shapes import duration, list_link
@@ -96,7 +97,7 @@ class RecoverableGapAdmin(GapAdmin):
         plan_gaps()
         RecoveryJob.objects.filter(gaps__in=gaps, status=JobStatus.PENDING).update(priority=NOW_PRIORITY)
         if gaps:
-            self.message_user(request, f"{len(gaps)} gaps are next in turn.", messages.SUCCESS)
+            self.message_user(request, f"{counted(len(gaps), 'gap')} next in turn.", messages.SUCCESS)
         if len(gaps) < len(queryset):
             self.message_user(request, "Gaps that are closed already were left as they are.", messages.WARNING)
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from collectors.admin import ReadOnly
+from dataprovider.numbers import counted
 from integrity.admin.shapes import duration, list_link, progress_bar
 from integrity.models import JobEvent, JobStatus, RecoveryJob
 from integrity.recovery import queue
@@ -83,12 +84,18 @@ class RecoveryJobAdmin(ReadOnly):
     @admin.action(description="Try again now", permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> None:
         done = sum(queue.retry(job) for job in queryset)
-        self._tell(request, done, len(queryset), "will be tried again in a moment", "runs or is done")
+        self._tell(request, done, len(queryset), "tried again in a moment", "runs or is done")
 
     @admin.action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> None:
         done = sum(queue.cancel(job) for job in queryset)
-        self._tell(request, done, len(queryset), "are cancelled (running ones within seconds)", "was over already")
+        self._tell(
+            request,
+            done,
+            len(queryset),
+            "cancelled (what runs ends within seconds). A hole between stored trades is still a gap for the next check",
+            "was over already",
+        )
 
     @admin.action(description="Do sooner", permissions=["operate"])
     def sooner(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> None:
@@ -102,14 +109,12 @@ class RecoveryJobAdmin(ReadOnly):
         waiting = queryset.filter(status=JobStatus.PENDING, priority__gt=-1000, priority__lt=1000)
         total = len(queryset)
         done = waiting.update(priority=F("priority") + step)
-        self._tell(
-            request, done, total, f"have a priority {abs(step)} {'higher' if step > 0 else 'lower'}", "is not waiting"
-        )
+        self._tell(request, done, total, f"priority {abs(step)} {'higher' if step > 0 else 'lower'}", "is not waiting")
 
     def _tell(self, request: HttpRequest, done: int, total: int, what: str, otherwise: str) -> None:
         if done:
-            self.message_user(request, f"{done} jobs {what}.", messages.SUCCESS)
+            self.message_user(request, f"{counted(done, 'job')}: {what}.", messages.SUCCESS)
         if done < total:
             self.message_user(
-                request, f"{total - done} jobs were left as they are: each {otherwise}.", messages.WARNING
+                request, f"{counted(total - done, 'job')} left alone: each {otherwise}.", messages.WARNING
             )

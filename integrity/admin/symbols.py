@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from collectors.admin import SymbolAdmin
 from collectors.models import Symbol
 from dataprovider.clickhouse import Address, ClickHouse, ClickHouseError
+from dataprovider.numbers import counted
 from integrity.admin.confirm import ANSWERED, ask
 from integrity.admin.shapes import list_link
 from integrity.checks.check import IntegrityCheck
@@ -38,6 +39,8 @@ class DateRange(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         first, last = cleaned.get("first"), cleaned.get("last")
+        if first and last and first > last:
+            raise forms.ValidationError(f"The first day, {first}, is after the last, {last}: turn them round.")
         if first and last and not FIRST_DAY <= first <= last <= datetime.now(UTC).date():
             raise forms.ValidationError(f"The days must go from {FIRST_DAY} at the earliest to today at the latest.")
         return cleaned
@@ -82,7 +85,9 @@ class RecoverableSymbolAdmin(SymbolAdmin):
             for first_day, last_day in months(first, form.cleaned_data["last"]):
                 job = (symbol, first_day, last_day)
                 made += queue.add_days_job(*job, source=form.cleaned_data["source"], batch=batch)[1]
-        self.message_user(request, f"{made} jobs are waiting for their turn (batch “{batch}”).", messages.SUCCESS)
+        self.message_user(
+            request, f"{counted(made, 'job')} now waiting for a worker (batch “{batch}”).", messages.SUCCESS
+        )
         return None
 
     @admin.action(description="Verify now", permissions=["change"])
@@ -108,7 +113,7 @@ class RecoverableSymbolAdmin(SymbolAdmin):
         level = messages.WARNING if run.missing or run.duplicates else messages.SUCCESS
         self.message_user(
             request,
-            f"{len(names)} symbols checked: {run.missing:,} ids missing, {run.duplicates:,} rows twice, "
-            f"{run.gaps_opened} new gaps.",
+            f"{counted(len(names), 'symbol')} checked: {counted(run.missing, 'id')} missing, "
+            f"{counted(run.duplicates, 'row')} twice, {counted(run.gaps_opened, 'new gap')}.",
             level,
         )

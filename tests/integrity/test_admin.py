@@ -82,10 +82,10 @@ def test_a_job_shows_its_progress_its_time_left_and_its_events(admin: Client) ->
 
 def test_jobs_are_cancelled_retried_and_moved(admin: Client) -> None:
     job = make_job(make_symbol())
-    assert "1 jobs are cancelled" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
+    assert "1 job: cancelled" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
     assert RecoveryJob.objects.get().status == JobStatus.CANCELLED
-    assert "1 jobs were left as they are" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
-    assert "1 jobs will be tried again" in act(admin, "integrity/recoveryjob", "retry", job.pk)
+    assert "1 job left alone" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
+    assert "1 job: tried again" in act(admin, "integrity/recoveryjob", "retry", job.pk)
     act(admin, "integrity/recoveryjob", "sooner", job.pk)
     assert RecoveryJob.objects.get().priority == 150
     act(admin, "integrity/recoveryjob", "later", job.pk)
@@ -94,7 +94,7 @@ def test_jobs_are_cancelled_retried_and_moved(admin: Client) -> None:
 
 def test_recover_now_makes_a_job_or_takes_up_the_one_that_was_set_aside(admin: Client) -> None:
     gap = make_gap(make_symbol("AUSDT"), 5, 9)
-    assert "1 gaps are next in turn" in act(admin, "collectors/gap", "recover_now", gap.pk)
+    assert "1 gap next in turn" in act(admin, "collectors/gap", "recover_now", gap.pk)
     assert RecoveryJob.objects.get().status == JobStatus.PENDING
     RecoveryJob.objects.update(status=JobStatus.FAILED, attempts=8)
     act(admin, "collectors/gap", "recover_now", gap.pk)
@@ -130,7 +130,7 @@ def test_a_backfill_asks_for_days_and_makes_jobs_month_by_month(admin: Client) -
         last="2024-01-01",
         source="auto",
     )
-    assert "at the earliest" in wrong
+    assert "turn them round" in wrong
     done = act(
         admin,
         "collectors/symbol",
@@ -141,7 +141,7 @@ def test_a_backfill_asks_for_days_and_makes_jobs_month_by_month(admin: Client) -
         last="2024-02-02",
         source="archive",
     )
-    assert "2 jobs are waiting" in done
+    assert "2 jobs now waiting" in done
     assert RecoveryJob.objects.filter(kind=JobKind.DAYS, source="archive").count() == 2
 
 
@@ -149,7 +149,7 @@ def test_verify_now_says_what_it_found(admin: Client, clickhouse: ClickHouse) ->
     symbol = make_symbol()
     store_rows(clickhouse, [Row(n, NEW_YEAR + n * 1000) for n in range(300) if n not in (100, 101)])
     page = act(admin, "collectors/symbol", "verify_now", symbol.pk)
-    assert "1 symbols checked: 2 ids missing" in page
+    assert "1 symbol checked: 2 ids missing" in page
     assert Gap.objects.filter(first_id=100, last_id=101).exists()
 
 

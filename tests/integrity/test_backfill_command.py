@@ -69,7 +69,7 @@ def test_history_comes_in_twice_over_changes_nothing_and_where_it_begins_is_know
     overlay.write("2024-03-01", trades[300:])
     first = command(recovered, "BTCUSDT", "--from", "2024-02-29", "--to", "2024-03-01")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "2 jobs for 1 symbols" in first.stdout
+    assert "2 jobs for 1 symbol," in first.stdout
     assert "600 trades stored, 600 read" in first.stdout
     assert recovered.stored() == trades
     again = command(recovered, "btcusdt", "--from", "2024-02-29", "--to", "2024-03-01")

@@ -17,7 +17,7 @@ from collectors.binance.problems import ExchangeProblem
 from collectors.binance.weight import Priority
 from collectors.models import Symbol
 from dataprovider.config import Config
-from dataprovider.numbers import workers
+from dataprovider.numbers import counted, workers
 from integrity.checks.check import IntegrityCheck
 from integrity.models import JobStatus, RecoveryJob, Source
 from integrity.recovery.backfill import Backfill
@@ -35,7 +35,9 @@ FIRST_DAY = date(2019, 9, 1)
 class Command(BaseCommand):
     help = (
         "Fetch the history of symbols from the exchange's archives and, for the newest days, by REST. Only what is "
-        "missing is stored. Ctrl-C stops; the same command goes on where it was. A running system helps with the work."
+        "missing is stored. Ctrl-C stops; the same command goes on where it was. A running system helps with the work. "
+        "Exit status: 0 all is done, 1 some jobs are not (each is named with its reason), 130 stopped. "
+        "A hole that is left between stored trades is an ordinary gap for the next check."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -65,7 +67,9 @@ class Command(BaseCommand):
         if options["first"] > last:
             raise CommandError(f"--from {options['first']} is after {last}: nothing can be there yet.")
         jobs = backfill.plan(symbols, options["first"], last, options["source"])
-        self.stdout.write(f"{jobs} jobs for {len(symbols)} symbols, {options['first']} to {last}.")
+        self.stdout.write(
+            f"{counted(jobs, 'job')} for {counted(len(symbols), 'symbol')}, {options['first']} to {last}."
+        )
         began = time.monotonic()
         with BackfillView(Console(), len(symbols)) as view:
             backfill.run(lambda: view.show(backfill.progress()))
@@ -117,7 +121,7 @@ class Command(BaseCommand):
             self.stdout.write("Stopped. The same command goes on where it was; so does a running system.")
             raise SystemExit(130)
         if left:
-            self.stdout.write(f"{len(left)} jobs are not done: a running system goes on with those that wait.")
+            self.stdout.write(f"{counted(len(left), 'job')} not done: a running system goes on with those that wait.")
             raise SystemExit(1)
 
 
