@@ -74,6 +74,10 @@ class Config(BaseModel):
     api_host: str = "127.0.0.1"
     api_port: Port = 8080
     allowed_ips: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    require_api_key: bool = False
+    rate_limit_per_minute: Annotated[int, Field(ge=0)] = 1200
+    cors_allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
 
     enable_rest_api: bool = True
@@ -99,7 +103,9 @@ class Config(BaseModel):
     system_stats_interval_seconds: Count = 300
     logs_dir: Path = Path("logs")
 
-    @field_validator("load_only_tickers", "allowed_ips", "allowed_hosts", mode="before")
+    @field_validator(
+        "load_only_tickers", "allowed_ips", "trusted_proxies", "allowed_hosts", "cors_allowed_origins", mode="before"
+    )
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):
@@ -121,7 +127,7 @@ class Config(BaseModel):
     def _upper_case(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(part.upper() for part in value)
 
-    @field_validator("allowed_ips")
+    @field_validator("allowed_ips", "trusted_proxies")
     @classmethod
     def _addresses_or_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for part in value:
@@ -129,6 +135,15 @@ class Config(BaseModel):
                 ipaddress.ip_network(part, strict=False)
             except ValueError:
                 raise ValueError(f"{part!r} is not an IP address or a network such as 192.168.1.0/24") from None
+        return value
+
+    @field_validator("cors_allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            parts = urlsplit(_checked_url(part, ("http", "https")))
+            if part != f"{parts.scheme}://{parts.netloc}":
+                raise ValueError(f"{part!r} is not an origin such as https://charts.example.com")
         return value
 
     @field_validator("binance_rest_url", "binance_archive_url", "binance_archive_listing_url")

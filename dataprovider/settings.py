@@ -7,6 +7,7 @@ from typing import Any
 
 import dj_database_url
 import django_stubs_ext
+from corsheaders.defaults import default_headers
 
 from dataprovider.config import Config, load_config
 from dataprovider.secrets import secret_key
@@ -32,6 +33,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
+    "corsheaders",
     # Its app brings the files of the API's docs page, which would otherwise come from another site.
     "ninja",
     "dataprovider",
@@ -41,7 +43,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "api.allowlist.allowed_addresses",
+    "api.security.addresses.allowed_addresses",
+    # Before the keys: what is refused must be readable for the page that asked.
+    "corsheaders.middleware.CorsMiddleware",
+    "api.security.guard.keys_and_limits",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -51,6 +56,11 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+CORS_ALLOWED_ORIGINS = list(CONFIG.cors_allowed_origins)
+CORS_ALLOW_HEADERS = [*default_headers, "x-api-key", "x-mbx-apikey"]
+CORS_EXPOSE_HEADERS = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"]
+CORS_URLS_REGEX = r"^/(api|fapi|udf)/"
 
 TEMPLATES: list[dict[str, Any]] = [
     {

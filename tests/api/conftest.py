@@ -55,15 +55,17 @@ def refusal(response: requests.Response) -> tuple[int, str, str]:
 
 
 @contextmanager
-def running(environ: Mapping[str, str], log: Path) -> Iterator[Server]:
-    """daphne with these variables on top of the test run's."""
+def running(
+    environ: Mapping[str, str], log: Path, application: str = "dataprovider.asgi:application"
+) -> Iterator[Server]:
+    """daphne with these variables on top of the test run's; requests are not limited unless they say so."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "dataprovider.asgi:application"],
+            [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), application],
             cwd=ROOT,
-            env={**os.environ, **environ},
+            env={**os.environ, "RATE_LIMIT_PER_MINUTE": "0", **environ},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.allowlist import is_allowed
+from api.security.addresses import is_allowed
 from tests.api.conftest import Server, refusal
 
 NETWORKS = [ipaddress.ip_network(each) for each in ("10.0.0.0/8", "192.168.1.7/32", "2001:db8::/32")]
