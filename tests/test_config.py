@@ -125,10 +125,12 @@ def test_a_number_out_of_range_is_refused_before_anything_starts(tmp_path: Path,
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["syncsymbols", "runcollectors", "gaps", "prepare"])
+@pytest.mark.parametrize(
+    "command", ["syncsymbols", "runcollectors", "gaps", "prepare", "backfill BTCUSDT --from 2024-01-01"]
+)
 def test_without_postgres_a_command_says_what_to_do(tmp_path: Path, command: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), command],
+        [sys.executable, str(ROOT / "manage.py"), *command.split()],
         cwd=tmp_path,
         env={
             **os.environ,

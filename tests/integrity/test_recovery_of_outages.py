@@ -36,7 +36,7 @@ def test_an_outage_of_days_goes_to_the_archives_and_the_rest_to_rest(
     exchange, collectors = started(
         start_exchange, start_collectors, symbols=2, rate=1, history_days=0, archive_delay_hours=-1
     )
-    before = stored_ids(clickhouse, "BTCUSDT")[-1]
+    before = wait_until(lambda: stored_ids(clickhouse, "BTCUSDT"), 60, "a trade of BTCUSDT")[-1]
     exchange.advance(3 * 86_400)
     exchange.fault("drop_connections")
     wait_until(lambda: Gap.objects.filter(symbol__name="BTCUSDT").exists(), 60, "a gap")

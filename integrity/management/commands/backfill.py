@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 from rich.console import Console
 
 from collectors.binance.archive import ArchiveUnreachable
@@ -55,6 +56,8 @@ class Command(BaseCommand):
             raise CommandError(f"Name the symbols, or say --all: {both}.")
         if options["last"] is not None and options["first"] > options["last"]:
             raise CommandError(f"--from {options['first']} is after --to {options['last']}: turn them round.")
+        # The list of contracts is needed in any case: without Postgres that is said before anything else.
+        connection.ensure_connection()
         store = make_tools(config, lambda: False).store
         backfill = Backfill(
             lambda: make_tools(config, backfill.stop.is_set),
