@@ -27,6 +27,7 @@ _FIELDS = (
     "quote_asset",
     "tick_size",
     "step_size",
+    "info",
 )
 
 
@@ -105,6 +106,7 @@ def _symbol(entry: Mapping[str, Any]) -> Symbol:
         quote_asset=str(entry.get("quoteAsset", "")),
         tick_size=str(filters.get("PRICE_FILTER", {}).get("tickSize", "")),
         step_size=str(filters.get("LOT_SIZE", {}).get("stepSize", "")),
+        info=dict(entry),
     )
 
 

@@ -34,6 +34,9 @@ class Symbol(models.Model):
     quote_asset = models.CharField(max_length=32, blank=True)
     tick_size = models.CharField(max_length=24, blank=True)
     step_size = models.CharField(max_length=24, blank=True)
+    info = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="The exchange's own entry of exchangeInfo."
+    )
     shard = models.PositiveSmallIntegerField(editable=False)
     enabled = models.BooleanField(default=True, help_text="Collect its trades. Takes effect while running.")
     created_at = models.DateTimeField(auto_now_add=True)

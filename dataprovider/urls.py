@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import TemplateView
 
+from api.binance.views import urls as binance_urls
 from api.rest import urls as rest_urls
 
 handler400 = "api.failures.bad_request"
@@ -19,3 +20,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 if settings.CONFIG.enable_rest_api:
     urlpatterns.append(path("api/v1/", include((rest_urls(), "ninja"), namespace="api-v1")))
+    urlpatterns.append(path("fapi/", include(binance_urls())))
