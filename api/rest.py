@@ -12,6 +12,7 @@ from ninja import NinjaAPI, Query
 from api import failures, market, proof, shapes
 from api.apps import this_app
 from api.envelope import success
+from api.export import router as export_router
 from api.parameters import Candles, Coverage, LatestTrades, Trades, normal_symbol
 
 REFUSALS: dict[int, Any] = {400: shapes.Refusal, 404: shapes.Refusal, 503: shapes.Refusal}
@@ -23,6 +24,7 @@ api = NinjaAPI(
     description="Trades and candles of Binance USDⓈ-M contracts, every number with its exact digits.",
 )
 failures.install(api)
+api.add_router("export", export_router)
 
 
 @api.get("data/trades/{symbol}", response={200: shapes.TradesAnswer, **REFUSALS}, tags=["data"])
@@ -91,4 +93,4 @@ def urls() -> list[URLPattern | URLResolver]:
 
 
 def _is_operation(pattern: URLPattern) -> bool:
-    return str(pattern.pattern).startswith(("data/", "integrity/", "monitoring/"))
+    return str(pattern.pattern).startswith(("data/", "export/", "integrity/", "monitoring/"))

@@ -143,6 +143,8 @@ def test_the_documentation_lists_every_endpoint(server: Server) -> None:
         "/api/v1/data/trades/{symbol}/latest",
         "/api/v1/data/klines/{symbol}",
         "/api/v1/data/ohlcv/{symbol}",
+        "/api/v1/export/candles/{symbol}",
+        "/api/v1/export/trades/{symbol}",
         "/api/v1/integrity/coverage/{symbol}",
         "/api/v1/integrity/summary",
         "/api/v1/monitoring/health",
