@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig, apps
 
 if TYPE_CHECKING:
-    from api.export.stream import Turns
     from api.health import HealthCheck
+    from api.sources import Sources
     from api.store import Store
+    from api.system.collection import Synchronization
     from dataprovider.config import Config
 
 
@@ -32,18 +33,25 @@ class ApiConfig(AppConfig):
         return Store(lambda size: ClickHouse(address, pool_size=size, connect_timeout=2.0, timeout=10.0))
 
     @cached_property
-    def exports(self) -> Turns:
-        """The exports of this process."""
-        from api.export.stream import Turns
-
-        return Turns()
-
-    @cached_property
     def health(self) -> HealthCheck:
         """The health check of this process."""
         from api.health import HealthCheck
 
         return HealthCheck(_config(), started=self.started)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """The services, for answers that say what they can while one is away."""
+        from api.sources import Sources
+
+        return Sources(_config())
+
+    @cached_property
+    def synchronization(self) -> Synchronization:
+        """Reading the exchange's list of contracts at somebody's request."""
+        from api.system.collection import Synchronization
+
+        return Synchronization(_config())
 
 
 def this_app() -> ApiConfig:

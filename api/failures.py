@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
 
-from django.db.utils import OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.db.utils import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.views import defaults
 from ninja import NinjaAPI
-from ninja.errors import ValidationError
+from ninja.errors import AuthenticationError, ValidationError
 
 from api.envelope import failure
+from collectors.binance.problems import Banned, ExchangeProblem
 from dataprovider.clickhouse import ClickHouseError
 
 logger = logging.getLogger(__name__)
@@ -30,6 +34,15 @@ class UnknownSymbol(Exception):
 
     def __init__(self, symbol: str) -> None:
         super().__init__(f"There is no symbol {symbol[:80]!r} here.")
+
+
+class Refused(Exception):
+    """Any other refusal: its HTTP status, its code for programs, and (as `str()`) its sentence for people."""
+
+    def __init__(self, status: int, error: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = error
 
 
 def install(api: NinjaAPI) -> None:
@@ -53,10 +66,37 @@ def install(api: NinjaAPI) -> None:
         logger.warning("%s answered 503: %s", request.path, error)
         return failure(503, "STORE_UNAVAILABLE", "The trade store does not answer now; try again in a moment.")
 
-    @api.exception_handler(OperationalError)
-    def postgres_away(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    def postgres_away(request: HttpRequest, error: Any) -> HttpResponse:
         logger.warning("%s answered 503: Postgres: %s", request.path, str(error).strip().partition("\n")[0])
         return failure(503, "DATABASE_UNAVAILABLE", "The list of symbols cannot be read now; try again in a moment.")
+
+    api.add_exception_handler(OperationalError, postgres_away)
+    api.add_exception_handler(InterfaceError, postgres_away)
+
+    @api.exception_handler(Refused)
+    def refused(request: HttpRequest, error: Refused) -> HttpResponse:
+        return failure(error.status, error.error, str(error))
+
+    @api.exception_handler(AuthenticationError)
+    def who_are_you(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+        message = "To change something, send a key with scope=control as X-API-Key, or be logged in to the admin."
+        response = failure(401, "CONTROL_KEY_REQUIRED", message)
+        response["WWW-Authenticate"] = "Bearer"
+        return response
+
+    @api.exception_handler(ExchangeProblem)
+    def exchange_away(request: HttpRequest, error: ExchangeProblem) -> HttpResponse:
+        logger.warning("%s answered 503: %s", request.path, error)
+        response = failure(503, "EXCHANGE_UNAVAILABLE", str(error))
+        if isinstance(error, Banned):
+            response["Retry-After"] = str(max(1, error.until_ms // 1000 - int(time.time())))
+        return response
+
+    def senseless(request: HttpRequest, error: Any) -> HttpResponse:
+        return failure(400, "BAD_REQUEST", "The body of the request cannot be understood.")
+
+    for each in (BadRequest, SuspiciousOperation, UnreadablePostError, MultiPartParserError):
+        api.add_exception_handler(each, senseless)
 
     @api.exception_handler(Exception)
     def defect(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -10,6 +10,10 @@ from pydantic import BeforeValidator, Field
 #: The last millisecond of 2099 and a little more: what times are searched up to.
 MAX_TIME_MS = 4_102_444_800_000
 MAX_ID = 2**63 - 1
+#: In one answer.
+MOST_TRADES, MOST_CANDLES = 10_000, 30_000
+#: Minutes.
+MOST_TIMEFRAME = 43_200
 
 
 def _digits(value: object) -> object:
@@ -31,14 +35,14 @@ class Trades(Schema):
     start_time: Time | None = None
     end_time: Time | None = None
     from_id: Annotated[int, Whole, Field(ge=0, le=MAX_ID, description="Smallest aggregate id.")] | None = None
-    limit: Annotated[int, Whole, Field(ge=1, le=10_000)] = 1000
+    limit: Annotated[int, Whole, Field(ge=1, le=MOST_TRADES)] = 1000
 
 
 class Candles(Schema):
-    timeframe: Annotated[int, Whole, Field(ge=1, le=43_200, description="Minutes; any number of them.")] = 1
+    timeframe: Annotated[int, Whole, Field(ge=1, le=MOST_TIMEFRAME, description="Minutes; any number of them.")] = 1
     start_time: Time | None = None
     end_time: Time | None = None
-    limit: Annotated[int, Whole, Field(ge=1, le=30_000)] = 500
+    limit: Annotated[int, Whole, Field(ge=1, le=MOST_CANDLES)] = 500
 
 
 class Coverage(Schema):

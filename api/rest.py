@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI, Query
 
-from api import failures, market, proof, shapes
+from api import examples, failures, market, proof, shapes
 from api.apps import this_app
+from api.documenting import answers, example
 from api.envelope import success
-from api.export import router as export_router
 from api.parameters import Candles, Coverage, LatestTrades, Trades, normal_symbol
-
-REFUSALS: dict[int, Any] = {400: shapes.Refusal, 404: shapes.Refusal, 503: shapes.Refusal}
+from api.system import router as system_router
+from api.tickers import router as tickers_router
 
 api = NinjaAPI(
     title="DataProvider",
@@ -24,24 +22,40 @@ api = NinjaAPI(
     description="Trades and candles of Binance USDⓈ-M contracts, every number with its exact digits.",
 )
 failures.install(api)
-api.add_router("export", export_router)
+api.add_router("", system_router)
+api.add_router("tickers", tickers_router)
 
 
-@api.get("data/trades/{symbol}", response={200: shapes.TradesAnswer, **REFUSALS}, tags=["data"])
+@api.get(
+    "data/trades/{symbol}",
+    response=answers(shapes.TradesAnswer, 404),
+    openapi_extra=example([examples.TRADE], "Retrieved 1 trades", 404),
+    tags=["data"],
+)
 async def trades(request: HttpRequest, symbol: str, asked: Query[Trades]) -> HttpResponse:
     """Aggregated trades, ascending: from an id or a time on, or else the newest."""
     data, count = await market.trades(this_app().store, normal_symbol(symbol), asked)
     return success(data, f"Retrieved {count} trades")
 
 
-@api.get("data/trades/{symbol}/latest", response={200: shapes.TradesAnswer, **REFUSALS}, tags=["data"])
+@api.get(
+    "data/trades/{symbol}/latest",
+    response=answers(shapes.TradesAnswer, 404),
+    openapi_extra=example([examples.TRADE], "Retrieved 1 trades", 404),
+    tags=["data"],
+)
 async def latest_trades(request: HttpRequest, symbol: str, asked: Query[LatestTrades]) -> HttpResponse:
     """The newest aggregated trades, ascending."""
     data, count = await market.latest_trades(this_app().store, normal_symbol(symbol), asked.limit)
     return success(data, f"Retrieved {count} trades")
 
 
-@api.get("data/klines/{symbol}", response={200: shapes.CandlesAnswer, **REFUSALS}, tags=["data"])
+@api.get(
+    "data/klines/{symbol}",
+    response=answers(shapes.CandlesAnswer, 404),
+    openapi_extra=example([examples.CANDLE], "Retrieved 1 candles", 404),
+    tags=["data"],
+)
 async def klines(request: HttpRequest, symbol: str, asked: Query[Candles]) -> HttpResponse:
     """Candles of any number of minutes, ascending, that open in the range: with a start the first, else the newest.
 
@@ -51,13 +65,23 @@ async def klines(request: HttpRequest, symbol: str, asked: Query[Candles]) -> Ht
     return success(data, f"Retrieved {count} candles")
 
 
-@api.get("data/ohlcv/{symbol}", response={200: shapes.CandlesAnswer, **REFUSALS}, tags=["data"])
+@api.get(
+    "data/ohlcv/{symbol}",
+    response=answers(shapes.CandlesAnswer, 404),
+    openapi_extra=example([examples.CANDLE], "Retrieved 1 candles", 404),
+    tags=["data"],
+)
 async def ohlcv(request: HttpRequest, symbol: str, asked: Query[Candles]) -> HttpResponse:
     """The same as klines."""
     return await klines(request, symbol, asked)
 
 
-@api.get("integrity/coverage/{symbol}", response={200: shapes.CoverageAnswer, **REFUSALS}, tags=["integrity"])
+@api.get(
+    "integrity/coverage/{symbol}",
+    response=answers(shapes.CoverageAnswer, 404),
+    openapi_extra=example(examples.CERTIFICATE, "Retrieved the certificate", 404),
+    tags=["integrity"],
+)
 async def coverage(request: HttpRequest, symbol: str, asked: Query[Coverage]) -> HttpResponse:
     """A symbol's certificate: which ids are stored, with a fingerprint of each range, and the verdict for what is not.
 
@@ -69,14 +93,24 @@ async def coverage(request: HttpRequest, symbol: str, asked: Query[Coverage]) ->
     return success(data, "Retrieved the certificate")
 
 
-@api.get("integrity/summary", response={200: shapes.SummaryAnswer, 503: shapes.Refusal}, tags=["integrity"])
+@api.get(
+    "integrity/summary",
+    response=answers(shapes.SummaryAnswer),
+    openapi_extra=example([examples.TRUST_POINT], "Retrieved 1 symbols"),
+    tags=["integrity"],
+)
 async def integrity_summary(request: HttpRequest) -> HttpResponse:
     """How far each symbol can be trusted: up to `trust_id` everything is stored, or absent upstream with evidence."""
     data, count = await proof.summary(this_app().store)
     return success(data, f"Retrieved {count} symbols")
 
 
-@api.get("monitoring/health", response={200: shapes.HealthAnswer}, tags=["monitoring"])
+@api.get(
+    "monitoring/health",
+    response=answers(shapes.HealthAnswer),
+    openapi_extra=example(examples.HEALTH, "The system is healthy"),
+    tags=["monitoring"],
+)
 async def health(request: HttpRequest) -> HttpResponse:
     """Whether everything works. Always 200: `status` is healthy, degraded or unhealthy."""
     report = await this_app().health.report()
@@ -93,4 +127,4 @@ def urls() -> list[URLPattern | URLResolver]:
 
 
 def _is_operation(pattern: URLPattern) -> bool:
-    return str(pattern.pattern).startswith(("data/", "export/", "integrity/", "monitoring/"))
+    return str(pattern.pattern) not in ("", "docs", "openapi.json")

@@ -5,40 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
+
+_MS = "Milliseconds since 1970 (UTC)."
 
 
 class Trade(Schema):
     aggregate_id: int
-    price: float
-    quantity: float
+    price: float = Field(description="In the quote asset; all its digits.")
+    quantity: float = Field(description="In the base asset; all its digits.")
     first_trade_id: int
     last_trade_id: int
-    timestamp: int
-    is_buyer_maker: bool
+    timestamp: int = Field(description=_MS)
+    is_buyer_maker: bool = Field(description="false: the taker bought.")
 
 
 class Candle(Schema):
-    candle_time: int
-    open: float
+    candle_time: int = Field(description=f"When it opens. {_MS}")
+    open: float = Field(description="The price of the trade with the smallest id.")
     high: float
     low: float
-    close: float
-    volume: float
-    quote_volume: float
-    taker_buy_volume: float
-    taker_sell_volume: float
+    close: float = Field(description="The price of the trade with the largest id.")
+    volume: float = Field(description="In the base asset.")
+    quote_volume: float = Field(description="In the quote asset.")
+    taker_buy_volume: float = Field(description="In the base asset.")
+    taker_sell_volume: float = Field(description="In the base asset.")
     trades_count: int
-    aggregate_count: int
-    complete: bool
-    closed: bool
+    aggregate_count: int = Field(description="Aggregated trades.")
+    complete: bool = Field(description="It is proven that no trade of it is missing.")
+    closed: bool = Field(description="The exchange's time has passed its end.")
 
 
 class Envelope(Schema):
     success: bool
-    message: str
-    timestamp: int
-    error: str | None
+    message: str = Field(description="A sentence for people.")
+    timestamp: int = Field(description=f"When it was answered. {_MS}")
+    error: str | None = Field(description="A code for programs; null when it succeeded.")
 
 
 class TradesAnswer(Envelope):
@@ -72,51 +74,6 @@ class OpenGap(Schema):
 
 
 class Certificate(Schema):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "symbol": "BTCUSDT",
-                    "first_id": 2012155433,
-                    "first_time": 1704067200012,
-                    "last_id": 2013455432,
-                    "last_time": 1704153599871,
-                    "rows": 1299990,
-                    "trust_id": 2013455432,
-                    "trust_time": 1704153599871,
-                    "checked_at": 1704160000000,
-                    "origin": None,
-                    "missing": 0,
-                    "duplicates": 0,
-                    "twins": 0,
-                    "ranges": [
-                        {
-                            "first_id": 2012155433,
-                            "last_id": 2012400000,
-                            "first_time": 1704067200012,
-                            "last_time": 1704081007345,
-                            "rows": 244568,
-                            "fingerprint": "10483265908472193764",
-                        },
-                        {
-                            "first_id": 2012400011,
-                            "last_id": 2013455432,
-                            "first_time": 1704081007501,
-                            "last_time": 1704153599871,
-                            "rows": 1055422,
-                            "fingerprint": "3120587741236690125",
-                        },
-                    ],
-                    "next_from_id": None,
-                    "absent_upstream": [
-                        {"first_id": 2012400001, "last_id": 2012400010, "evidence": {"source": "archive"}}
-                    ],
-                    "open_gaps": [],
-                }
-            ]
-        }
-    )
-
     symbol: str
     first_id: int | None
     first_time: int | None
@@ -141,25 +98,6 @@ class CoverageAnswer(Envelope):
 
 
 class TrustPoint(Schema):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "symbol": "BTCUSDT",
-                    "first_id": 2012155433,
-                    "last_id": 2013455432,
-                    "trust_id": 2013455432,
-                    "trust_time": 1704153599871,
-                    "rows": 1299990,
-                    "missing": 0,
-                    "duplicates": 0,
-                    "absent": 10,
-                    "checked_at": 1704160000000,
-                }
-            ]
-        }
-    )
-
     symbol: str
     first_id: int
     last_id: int

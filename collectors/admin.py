@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from collectors.models import CollectorHost, Gap, ShardLease, StreamBoundary, Symbol
+from collectors.switching import switch
 
 admin.site.site_header = "DataProvider"
 admin.site.site_title = "DataProvider"
@@ -75,7 +76,7 @@ class SymbolAdmin(admin.ModelAdmin[Symbol]):
         self._switch(request, queryset, enabled=False)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Symbol], *, enabled: bool) -> None:
-        changed = queryset.exclude(enabled=enabled).update(enabled=enabled, updated_at=timezone.now())
+        changed = switch(queryset, enabled=enabled)
         what = "collected" if enabled else "no longer collected"
         self.message_user(request, f"{changed} symbols are {what} from the next second on.", messages.SUCCESS)
 

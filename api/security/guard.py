@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 GUARDED = ("/api/", "/fapi/", "/udf/")
 #: What needs no key even with REQUIRE_API_KEY: who watches the server, and the documentation of how to send a key.
 OPEN_TO_ALL = ("/api/v1/monitoring/health", "/api/v1/docs", "/api/v1/openapi.json")
+#: Methods that change nothing.
+SAFE = ("GET", "HEAD", "OPTIONS")
 THREADS = 8
 
 
@@ -56,22 +58,26 @@ class Guard:
         self._limit = RateLimit(redis, config.rate_limit_per_minute)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="guard")
 
-    def decide(self, address: str, token: str | None, *, needs_key: bool = True) -> Decision:
-        """Count a request and look at its key. `needs_key`: whether REQUIRE_API_KEY holds for what is asked."""
+    def decide(self, address: str, token: str | None, *, needs_key: bool = True, changes: bool = False) -> Decision:
+        """Count a request and look at its key.
+
+        needs_key: whether REQUIRE_API_KEY holds for what is asked. changes: it is to change something; then whether
+        somebody without a key may is for the operation to say (api.security.control).
+        """
         needs_key = needs_key and self._require_key
         # The address first: keys cannot be tried out faster than the limit.
         count = self._limit.count(address_to_count(address))
         if count and count.exceeded:
             return _too_many(count)
         if token is None:
-            if needs_key:
+            if needs_key and not changes:
                 return Decision(401, "API_KEY_REQUIRED", "An API key is needed: send it as X-API-Key.", count=count)
             return Decision(count=count)
         try:
             caller = self._keyring.find(token)
         except DatabaseError as error:
             logger.warning("API keys cannot be read: Postgres: %s", str(error).strip().partition("\n")[0])
-            if needs_key:
+            if needs_key or changes:
                 message = "API keys cannot be checked now; try again in a moment."
                 return Decision(503, "DATABASE_UNAVAILABLE", message, count=count)
             return Decision(count=count)
@@ -84,13 +90,15 @@ class Guard:
             count = by_key
         return Decision(caller=caller, count=count)
 
-    async def decided(self, address: str, token: str | None, *, needs_key: bool = True) -> Decision:
+    async def decided(
+        self, address: str, token: str | None, *, needs_key: bool = True, changes: bool = False
+    ) -> Decision:
         """The same for coroutines."""
 
         def asked() -> Decision:
             close_old_connections()
             try:
-                return self.decide(address, token, needs_key=needs_key)
+                return self.decide(address, token, needs_key=needs_key, changes=changes)
             finally:
                 close_old_connections()
 
@@ -107,10 +115,13 @@ def keys_and_limits(get_response: Callable[[HttpRequest], Any]) -> Callable[[Htt
     """Middleware that refuses wrong or missing keys and too many requests, and leaves `request.decision`."""
     guard = Guard(settings.CONFIG)
 
-    def asked(request: HttpRequest) -> tuple[str, str | None, bool]:
-        token = token_of({name.lower(): value for name, value in request.headers.items()})
-        needs_key = request.path not in OPEN_TO_ALL
-        return request.client_address, token, needs_key  # type: ignore[attr-defined]
+    def asked(request: HttpRequest) -> dict[str, Any]:
+        return {
+            "address": request.client_address,  # type: ignore[attr-defined]
+            "token": token_of({name.lower(): value for name, value in request.headers.items()}),
+            "needs_key": request.path not in OPEN_TO_ALL,
+            "changes": request.path.startswith("/api/") and request.method not in SAFE,
+        }
 
     def refusal(request: HttpRequest, decision: Decision) -> HttpResponse | None:
         request.decision = decision  # type: ignore[attr-defined]
@@ -133,8 +144,7 @@ def keys_and_limits(get_response: Callable[[HttpRequest], Any]) -> Callable[[Htt
         async def guarded(request: HttpRequest) -> Any:
             if not request.path.startswith(GUARDED):
                 return await get_response(request)
-            address, token, needs_key = asked(request)
-            decision = await guard.decided(address, token, needs_key=needs_key)
+            decision = await guard.decided(**asked(request))
             return finished(refusal(request, decision) or await get_response(request), decision)
 
         return guarded
@@ -142,8 +152,7 @@ def keys_and_limits(get_response: Callable[[HttpRequest], Any]) -> Callable[[Htt
     def guarded_sync(request: HttpRequest) -> Any:
         if not request.path.startswith(GUARDED):
             return get_response(request)
-        address, token, needs_key = asked(request)
-        decision = guard.decide(address, token, needs_key=needs_key)
+        decision = guard.decide(**asked(request))
         return finished(refusal(request, decision) or get_response(request), decision)
 
     return guarded_sync

@@ -30,6 +30,9 @@ class Server:
     def get(self, path: str, **params: object) -> requests.Response:
         return requests.get(f"{self.url}{path}", params={k: str(v) for k, v in params.items()}, timeout=30)
 
+    def post(self, path: str, **headers: str) -> requests.Response:
+        return requests.post(f"{self.url}{path}", headers=headers, timeout=30)
+
     def data(self, path: str, **params: object) -> Any:
         """What a request that must succeed returns."""
         response = self.get(path, **params)

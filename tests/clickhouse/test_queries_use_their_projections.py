@@ -27,12 +27,11 @@ PARAMS: dict[str, object] = {
     "end": NEW_YEAR + 60 * HOUR * 1000,
     "limit": 100,
     "days": 2,
-    "start_id": 100,
     "from_id": 200_000,
-    "to_id": 201_000,
     "first_id": 200_000,
     "last_id": 201_000,
     "ids": [200_000, 300_000],
+    "shard": 3,
     "minutes": [START + 48 * HOUR, START + 72 * HOUR],
 }
 

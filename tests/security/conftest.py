@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from redis import Redis
 
-from tests.api.conftest import start_server, test_database_url  # noqa: F401
+from tests.api.conftest import _shared_server, server, start_server, test_database_url  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
