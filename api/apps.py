@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig, apps
 
 if TYPE_CHECKING:
+    from api.export.stream import Turns
     from api.health import HealthCheck
     from api.sources import Sources
     from api.store import Store
@@ -31,6 +32,13 @@ class ApiConfig(AppConfig):
 
         address = Address.from_config(_config())
         return Store(lambda size: ClickHouse(address, pool_size=size, connect_timeout=2.0, timeout=10.0))
+
+    @cached_property
+    def exports(self) -> Turns:
+        """The exports of this process."""
+        from api.export.stream import Turns
+
+        return Turns()
 
     @cached_property
     def health(self) -> HealthCheck:

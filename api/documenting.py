@@ -22,27 +22,35 @@ _EXAMPLE_TIME = 1_704_153_600_123
 
 def answers(shape: Any, *more: int) -> dict[int, Any]:
     """The `response` of an operation: its 200, and every refusal that may come instead (`more`: of its own)."""
-    return {200: shape, **dict.fromkeys(sorted({*ALWAYS, *more}), shapes.Refusal)}
+    return {200: shape, **refusals(*more)}
 
 
-def example(data: Any, message: str, *more: int, refusals: dict[int, tuple[str, str]] | None = None) -> dict[str, Any]:
+def refusals(*more: int) -> dict[int, Any]:
+    """The refusals alone."""
+    return dict.fromkeys(sorted({*ALWAYS, *more}), shapes.Refusal)
+
+
+def example(data: Any, message: str, *more: int, own: dict[int, tuple[str, str]] | None = None) -> dict[str, Any]:
     """The `openapi_extra` of an operation: an example of each of its answers, in the envelope.
 
-    `refusals`: error codes and messages of its own, by status, in place of the usual ones.
+    `own`: error codes and messages of its own, by status, in place of the usual ones.
     """
-    why = {**{status: _WHY[status] for status in (*ALWAYS, *more)}, **(refusals or {})}
-    bodies = {
-        200: _body(data, message, None),
-        **{status: _body(None, text, code) for status, (code, text) in why.items()},
-    }
-    content: dict[int, dict[str, Any]] = {
-        status: {"content": {"application/json": {"example": body}}} for status, body in sorted(bodies.items())
-    }
+    return {"responses": {200: _content(_body(data, message, None)), **refusal_examples(*more, own=own)}}
+
+
+def refusal_examples(*more: int, own: dict[int, tuple[str, str]] | None = None) -> dict[int, dict[str, Any]]:
+    """Those of the refusals alone, by status."""
+    why = {**{status: _WHY[status] for status in sorted({*ALWAYS, *more})}, **(own or {})}
+    found = {status: _content(_body(None, message, error)) for status, (error, message) in why.items()}
     for status in (429, 503):
-        content[status]["headers"] = {
+        found[status]["headers"] = {
             "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds after which to try again."}
         }
-    return {"responses": content}
+    return found
+
+
+def _content(body: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"example": body}}}
 
 
 def _body(data: Any, message: str, error: str | None) -> dict[str, Any]:

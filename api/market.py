@@ -27,7 +27,7 @@ async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int
     trades, also where the range begins or ends. Buckets without trades have no candle.
     Raises BadParameter, UnknownSymbol and what Store.query raises.
     """
-    _check_range(asked.start_time, asked.end_time)
+    check_range(asked.start_time, asked.end_time)
     ((_, oldest, newest),) = await store.query("stored_span")
     window = Window.of_open_times(asked.timeframe, asked.start_time, asked.end_time).within(
         oldest // 1000, newest // 1000, asked.timeframe
@@ -36,10 +36,10 @@ async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int
     # One more than asked for: its ids say whether the candle beside it is whole.
     found, (before, after) = await asyncio.gather(
         _read(store, symbol, window, asked.timeframe, asked.limit + 1, newest_first=newest_first),
-        _neighbours(store, symbol, window, oldest // 1000, newest // 1000),
+        neighbours(store, symbol, window, oldest // 1000, newest // 1000),
     )
     if not found:
-        await _check_known(store, symbol)
+        await check_known(store, symbol)
         return b"[]", 0
     if len(found) > asked.limit:
         beside = found.pop()
@@ -60,12 +60,12 @@ async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int
 
     data = await store.run(written_if_settled)
     if data is None:
-        evidence = await _evidence(store, symbol, found, before, after)
+        evidence = await evidence_for(store, symbol, found, before, after)
         data = await store.run(lambda: written(verdicts(evidence)))
     return data, len(found)
 
 
-async def _evidence(
+async def evidence_for(
     store: Store, symbol: str, candles: Sequence[Candle], before: int | None, after: int | None
 ) -> Evidence:
     """What Postgres knows of the ids of these candles and up to their neighbours; nothing while it is away."""
@@ -108,7 +108,7 @@ async def _read(
     return found
 
 
-async def _neighbours(
+async def neighbours(
     store: Store, symbol: str, window: Window, oldest: int, newest: int
 ) -> tuple[int | None, int | None]:
     """The stored ids next to the window: the last one before it and the first one behind it, None where none is.
@@ -128,7 +128,7 @@ async def trades(store: Store, symbol: str, asked: Trades) -> tuple[bytes, int]:
 
     From an id or a start on, or else the last ones (up to the end). Raises as `candles` does.
     """
-    _check_range(asked.start_time, asked.end_time)
+    check_range(asked.start_time, asked.end_time)
     if asked.from_id is not None and (asked.start_time is not None or asked.end_time is not None):
         raise BadParameter("from_id: cannot be combined with start_time or end_time")
     if asked.from_id is not None:
@@ -149,7 +149,7 @@ async def latest_trades(store: Store, symbol: str, limit: int, *, end: int | Non
 
 async def _trades(store: Store, symbol: str, rows: Rows) -> tuple[bytes, int]:
     if not rows:
-        await _check_known(store, symbol)
+        await check_known(store, symbol)
         return b"[]", 0
 
     def written() -> bytes:
@@ -175,12 +175,12 @@ def _json_list(items: list[str]) -> bytes:
     return f"[{','.join(items)}]".encode()
 
 
-def _check_range(start: int | None, end: int | None) -> None:
+def check_range(start: int | None, end: int | None) -> None:
     if start is not None and end is not None and start > end:
         raise BadParameter(f"start_time: must not be after end_time (it is {start}, end_time is {end})")
 
 
-async def _check_known(store: Store, symbol: str) -> None:
+async def check_known(store: Store, symbol: str) -> None:
     """Raise UnknownSymbol when it has no trades at all and the exchange's list does not have it either."""
     if await store.query("symbol_extent", symbols=[symbol]):
         return

@@ -11,6 +11,7 @@ from api import examples, failures, market, proof, shapes
 from api.apps import this_app
 from api.documenting import answers, example
 from api.envelope import success
+from api.export import router as export_router
 from api.parameters import Candles, Coverage, LatestTrades, Trades, normal_symbol
 from api.system import router as system_router
 from api.tickers import router as tickers_router
@@ -22,6 +23,7 @@ api = NinjaAPI(
     description="Trades and candles of Binance USDⓈ-M contracts, every number with its exact digits.",
 )
 failures.install(api)
+api.add_router("export", export_router)
 api.add_router("", system_router)
 api.add_router("tickers", tickers_router)
 

@@ -7,6 +7,8 @@ import os
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
+from api.pacing import paced
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataprovider.settings")
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+application = ProtocolTypeRouter({"http": paced(get_asgi_application())})

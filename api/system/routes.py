@@ -158,7 +158,7 @@ async def synchronizer(request: HttpRequest) -> HttpResponse:
     openapi_extra=example(
         examples.SYNCHRONIZED,
         "340 contracts: 1 new, 2 changed, 0 no longer listed",
-        refusals={
+        own={
             503: (
                 "EXCHANGE_UNAVAILABLE",
                 "The exchange does not answer at https://fapi.binance.com: check the network.",

@@ -29,6 +29,13 @@ class ClickHouse:
         """The rows of queries/<name>.sql; its first lines say which parameters it takes and what the columns are."""
         return self._run("queries", name, params)
 
+    def query_columns(self, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        """The same as columns, one tuple each; no column at all when there is no row."""
+        statement = sql("queries", name)
+        with self._pool.lend() as client:
+            columns: list[tuple[Any, ...]] = client.execute(statement, params, columnar=True)
+        return columns
+
     def run(self, name: str, /, *, token: str = "", **params: Any) -> list[tuple[Any, ...]]:
         """Run statements/<name>.sql; an insert with a `token` that was used before stores nothing again."""
         return self._run("statements", name, params, {"insert_deduplication_token": token} if token else None)

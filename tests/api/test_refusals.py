@@ -143,6 +143,8 @@ def test_the_documentation_lists_every_endpoint(server: Server) -> None:
         "/api/v1/data/trades/{symbol}/latest",
         "/api/v1/data/klines/{symbol}",
         "/api/v1/data/ohlcv/{symbol}",
+        "/api/v1/export/candles/{symbol}",
+        "/api/v1/export/trades/{symbol}",
         "/api/v1/admin/coordinators/weight",
         "/api/v1/admin/synchronizer",
         "/api/v1/admin/system/sync",
