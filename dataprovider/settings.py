@@ -25,7 +25,6 @@ ROOT_URLCONF = "dataprovider.urls"
 ASGI_APPLICATION = "dataprovider.asgi.application"
 
 INSTALLED_APPS = [
-    "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -20,14 +20,14 @@ STOPPED_WITHIN_S = 20.0
 
 
 class RunningExchange:
-    """A `manage.py runexchange` that listens. `url` is http://…, `stream_url` ws://… of the combined streams."""
+    """A simulator that listens. `url` is http://…, `stream_url` ws://… of the combined streams."""
 
     def __init__(self, log: Path, *arguments: str) -> None:
         self._log = log
         # stderr is a file, not a pipe: nobody reads it while the exchange runs.
         with log.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "runexchange", *arguments],
+                [sys.executable, "-m", "dataprovider.simulator", *arguments],
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -15,6 +15,8 @@ from dataprovider.embedded.process import LAUNCH
 
 logger = logging.getLogger(__name__)
 
+#: Starts the simulated exchange without Django, in less than half the time.
+EXCHANGE = (sys.executable, "-m", "dataprovider.simulator")
 MANAGE = Path(__file__).resolve().parent.parent.parent / "manage.py"
 STOP_SECONDS = 12.0
 

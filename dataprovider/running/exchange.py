@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from dataprovider.running.children import Child, manage
+from dataprovider.running.children import EXCHANGE, Child
 
 START_SECONDS = 60.0
 
@@ -29,7 +29,7 @@ class Exchange:
     """A running simulator."""
 
     def __init__(self, arguments: list[str], environ: Mapping[str, str], log: Path) -> None:
-        self.child = Child("exchange", manage("runexchange", *arguments), environ, log, piped=True)
+        self.child = Child("exchange", [*EXCHANGE, *arguments], environ, log, piped=True)
         self.url = ""
         self.symbols = 0
 

@@ -57,7 +57,9 @@ class RecoveryJobAdmin(ReadOnly):
 
     @admin.display(description="progress")
     def progress(self, job: RecoveryJob) -> SafeString:
-        return progress_bar(job.units_done, job.units_total, job.position if job.status == JobStatus.RUNNING else "")
+        if job.status != JobStatus.RUNNING:
+            return progress_bar(job.units_done, job.units_total)
+        return progress_bar(job.units_done + float(job.result.get("part_of_day", 0)), job.units_total, job.position)
 
     @admin.display(description="time left")
     def time_left(self, job: RecoveryJob) -> str:
@@ -84,7 +86,7 @@ class RecoveryJobAdmin(ReadOnly):
     @admin.action(description="Try again now", permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> None:
         done = sum(queue.retry(job) for job in queryset)
-        self._tell(request, done, len(queryset), "tried again in a moment", "runs or is done")
+        self._tell(request, done, len(queryset), "tried again in a moment", "running or done")
 
     @admin.action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> None:
@@ -94,7 +96,7 @@ class RecoveryJobAdmin(ReadOnly):
             done,
             len(queryset),
             "cancelled (what runs ends within seconds). A hole between stored trades is still a gap for the next check",
-            "was over already",
+            "over already",
         )
 
     @admin.action(description="Do sooner", permissions=["operate"])
@@ -109,12 +111,14 @@ class RecoveryJobAdmin(ReadOnly):
         waiting = queryset.filter(status=JobStatus.PENDING, priority__gt=-1000, priority__lt=1000)
         total = len(queryset)
         done = waiting.update(priority=F("priority") + step)
-        self._tell(request, done, total, f"priority {abs(step)} {'higher' if step > 0 else 'lower'}", "is not waiting")
+        self._tell(request, done, total, f"priority {abs(step)} {'higher' if step > 0 else 'lower'}", "not waiting")
 
     def _tell(self, request: HttpRequest, done: int, total: int, what: str, otherwise: str) -> None:
         if done:
             self.message_user(request, f"{counted(done, 'job')}: {what}.", messages.SUCCESS)
         if done < total:
-            self.message_user(
-                request, f"{counted(total - done, 'job')} left alone: each {otherwise}.", messages.WARNING
-            )
+            left = total - done
+            text = f"{counted(left, 'job')} left alone: {'it is' if left == 1 else 'each is'} {otherwise}."
+            self.message_user(request, text, messages.WARNING)
+        if not total:
+            self.message_user(request, "None of the selected jobs exists any more.", messages.WARNING)

@@ -9,12 +9,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 
-def progress_bar(done: int, total: int, label: str = "") -> SafeString:
+def progress_bar(done: float, total: int, label: str = "") -> SafeString:
     """A bar that a screen reader can read, too."""
     share = 0 if not total else min(100, round(100 * done / total))
     return format_html(
         '<progress value="{}" max="{}" style="width:8rem" aria-label="progress">{} %</progress> {} % {}',
-        done,
+        round(done, 3) if done % 1 else int(done),
         max(total, 1),
         share,
         share,

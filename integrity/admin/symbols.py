@@ -79,15 +79,21 @@ class RecoverableSymbolAdmin(SymbolAdmin):
                 form=form,
                 button="Backfill",
             )
-        made, batch = 0, f"admin {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())}"
+        asked, made, batch = 0, 0, f"admin {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())}"
         for symbol in queryset:
             first = max(form.cleaned_data["first"], symbol.onboard_date.astimezone(UTC).date())
             for first_day, last_day in months(first, form.cleaned_data["last"]):
                 job = (symbol, first_day, last_day)
+                asked += 1
                 made += queue.add_days_job(*job, source=form.cleaned_data["source"], batch=batch)[1]
-        self.message_user(
-            request, f"{counted(made, 'job')} now waiting for a worker (batch “{batch}”).", messages.SUCCESS
-        )
+        if made:
+            text = f"{counted(made, 'job')} now waiting for a worker (batch “{batch}”)."
+            self.message_user(request, text, messages.SUCCESS)
+        if made < asked:
+            text = f"{counted(asked - made, 'job')} of the same days waiting or running already."
+            self.message_user(request, text, messages.INFO)
+        if not asked:
+            self.message_user(request, "Nothing to fetch: that is before the contract began.", messages.WARNING)
         return None
 
     @admin.action(description="Verify now", permissions=["change"])

@@ -37,7 +37,8 @@ class SymbolReport:
 
     count: rows. missing: ids that are not stored and not known to be absent. duplicates: rows beyond the first of the
     same trade; twins, different trades under one id, are none. absent: ids that the exchange itself does not have, and
-    how that is known. first_id and last_id are None when nothing is stored.
+    how that is known. first_id and last_id are None when nothing is stored. collected: somebody collects it just now,
+    so that the newest minute, which may still be on its way, is left out.
     """
 
     symbol: str
@@ -49,6 +50,7 @@ class SymbolReport:
     twins: int = 0
     absent: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
     archive: list[DayVerdict] | None = None
+    collected: bool = False
 
     @property
     def complete(self) -> bool:
@@ -69,6 +71,7 @@ class SymbolReport:
                 {"first_id": first, "last_id": last, "evidence": evidence} for first, last, evidence in self.absent
             ],
             "complete": self.complete,
+            "collected": self.collected,
         }
         if self.archive is not None:
             found["archive"] = [verdict.as_json() for verdict in self.archive]
@@ -139,7 +142,7 @@ class Verification:
             return None
         verdict = judge([MonthIds(read.runs, proved=True) for read in reads], absent, begins=True)
         if verdict is None:
-            return SymbolReport(symbol)
+            return SymbolReport(symbol, collected=arriving is not None)
         resolve_overlaps(self._store, symbol, verdict)
         stored = (min(month.whole.first_id for month in months), max(month.whole.last_id for month in months))
         lost = vanished(known, stored, absent)
@@ -153,6 +156,7 @@ class Verification:
             duplicates=sum(month.duplicates for month in verdict.months),
             twins=sum(month.twins for month in verdict.months),
             absent=_absent(verdict.holes, evidence.absent),
+            collected=arriving is not None,
         )
 
     def _view(self, names: Collection[str] | None) -> StoreView:

@@ -28,6 +28,8 @@ def lines(reports: Sequence[SymbolReport]) -> Iterator[str]:
             yield from _below(reports[number - 1])
     whole = sum(report.complete for report in reports)
     yield f"{whole} of {len(reports)} complete."
+    if any(report.collected for report in reports):
+        yield "What is being collected was judged but for its newest minute."
 
 
 def _cells(report: SymbolReport) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.db.models.functions import Now
 
 from collectors.models import Symbol
@@ -34,10 +34,11 @@ WORTH_WAITING = 60.0
 
 @dataclass(frozen=True, slots=True)
 class SymbolProgress:
-    """One symbol's jobs, or all of them together. `days`: units (days, and ids of gaps found on the way)."""
+    """One symbol's jobs. `done` and `total`: days, and ids of gaps found on the way; `done` also counts the part of
+    the day that is being read. `read` and `stored`: trades, since the command began."""
 
     symbol: str
-    done: int
+    done: float
     total: int
     read: int
     stored: int
@@ -53,6 +54,7 @@ class Backfill:
         self._workers = workers
         self._check = check
         self._symbols: list[Symbol] = []
+        self._before: dict[str, tuple[int, int]] = {}
         self.stop = threading.Event()
         self.batch = f"backfill {uuid4().hex[:8]}"
 
@@ -65,6 +67,7 @@ class Backfill:
                 job, made = queue.add_days_job(symbol, first_day, last_day, source=source, batch=self.batch)
                 if not made:
                     RecoveryJob.objects.filter(pk=job.pk).update(batch=self.batch, next_attempt_at=Now())
+        self._before = {each.symbol: (each.read, each.stored) for each in self.progress()}
         return self._jobs().count()
 
     def run(self, look: Callable[[], None], seconds: float = 0.25) -> None:
@@ -87,20 +90,23 @@ class Backfill:
             )
             .order_by("symbol__name")
         )
-        at = dict(
-            self._jobs().filter(status=JobStatus.RUNNING).values_list("symbol__name").annotate(position=Max("position"))
-        )
-        found = [
-            SymbolProgress(
-                row["symbol__name"],
-                row["done"],
-                row["total"],
-                row["read"],
-                row["stored"],
-                at.get(row["symbol__name"], ""),
+        # At most one job of a symbol runs.
+        at = {
+            symbol: (position, float(result.get("part_of_day", 0)))
+            for symbol, position, result in self._jobs()
+            .filter(status=JobStatus.RUNNING)
+            .values_list("symbol__name", "position", "result")
+        }
+        found = []
+        for row in rows:
+            symbol = row["symbol__name"]
+            position, part = at.get(symbol, ("", 0.0))
+            read, stored = self._before.get(symbol, (0, 0))
+            found.append(
+                SymbolProgress(
+                    symbol, row["done"] + part, row["total"], row["read"] - read, row["stored"] - stored, position
+                )
             )
-            for row in rows
-        ]
         return sorted(found, key=lambda each: (each.symbol not in at, each.symbol))
 
     def left(self) -> list[RecoveryJob]:

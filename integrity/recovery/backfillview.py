@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from integrity.recovery.backfill import SymbolProgress
 
@@ -27,7 +27,7 @@ class BackfillView:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TaskProgressColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[text]}"),
             console=console,
@@ -56,7 +56,7 @@ class BackfillView:
             at = ", ".join(f"{each.symbol} {each.position}" for each in symbols if each.position)
             left = self._left(done, total)
             self._console.print(
-                f"{done:,} of {total:,} done, {text}{left}. {at}", soft_wrap=True, highlight=False, markup=False
+                f"{done / max(1, total):.1%} done, {text}{left}. {at}", soft_wrap=True, highlight=False, markup=False
             )
 
     def _show_symbols(self, symbols: Sequence[SymbolProgress]) -> None:
@@ -73,7 +73,7 @@ class BackfillView:
                 text=f"{each.stored:,} stored {each.position}",
             )
 
-    def _left(self, done: int, total: int) -> str:
+    def _left(self, done: float, total: int) -> str:
         passed = time.monotonic() - self._began
         if not done or passed < PLAIN_SECONDS:
             return ""

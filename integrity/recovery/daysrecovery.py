@@ -183,7 +183,9 @@ class DaysRecovery:
 
     def _store(self, days: Iterable[ArchiveDay]) -> None:
         for found in days:
-            filled = fill_day(self._tools.store, self._filler, found, before_ms=self._before_live(), moved=self._moved)
+            filled = fill_day(
+                self._tools.store, self._filler, found, before_ms=self._before_live(), moved=self._part_of(found.rows)
+            )
             if filled.same_ids and not filled.agrees:
                 self._note("differs", found.day)
 
@@ -249,6 +251,18 @@ class DaysRecovery:
     def _note(self, what: str, day: date) -> None:
         noted = set(self._progress.result.get(what, []))
         self._progress.result[what] = sorted({*noted, day.isoformat()})
+
+    def _part_of(self, rows: int) -> Callable[[int, int], None]:
+        """Like _moved, for a day of so many trades: also says how much of the day is behind."""
+        behind = 0
+
+        def moved(read: int, stored: int) -> None:
+            nonlocal behind
+            behind += read
+            self._progress.result["part_of_day"] = round(behind / rows, 3) if behind < rows else 0
+            self._moved(read, stored)
+
+        return moved
 
     def _moved(self, read: int, stored: int) -> None:
         self._progress.rows_read += read

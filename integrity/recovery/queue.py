@@ -217,6 +217,7 @@ def cancelled(job: RecoveryJob, progress: Progress) -> bool:
         **progress.fields(),
         cancel_requested=False,
         finished_at=Now(),
+        reason="",
     )
 
 
@@ -224,7 +225,7 @@ def cancel(job: RecoveryJob) -> bool:
     """Cancel a waiting job now, a running one within a few seconds; whether there was something to cancel."""
     with transaction.atomic():
         done = RecoveryJob.objects.filter(pk=job.pk, status=JobStatus.PENDING).update(
-            status=JobStatus.CANCELLED, finished_at=Now()
+            status=JobStatus.CANCELLED, finished_at=Now(), reason=""
         )
         if done:
             JobEvent.objects.create(job=job, status=JobStatus.CANCELLED, text="Cancelled while it waited.")

@@ -76,6 +76,8 @@ def test_a_job_shows_its_progress_its_time_left_and_its_events(admin: Client) ->
     text = admin.get("/admin/integrity/recoveryjob/").content.decode()
     assert 'value="40" max="100"' in text
     assert "about" in text
+    queue.heartbeat(run, Progress(40, 40, 40, 100, "140", {"part_of_day": 0.5}))
+    assert 'value="40.5" max="100"' in admin.get("/admin/integrity/recoveryjob/").content.decode()
     detail = admin.get(f"/admin/integrity/recoveryjob/{job.pk}/change/").content.decode()
     assert "Taken by one." in detail
 
@@ -84,7 +86,8 @@ def test_jobs_are_cancelled_retried_and_moved(admin: Client) -> None:
     job = make_job(make_symbol())
     assert "1 job: cancelled" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
     assert RecoveryJob.objects.get().status == JobStatus.CANCELLED
-    assert "1 job left alone" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
+    assert "1 job left alone: it is over already." in act(admin, "integrity/recoveryjob", "cancel", job.pk)
+    assert "None of the selected jobs exists" in act(admin, "integrity/recoveryjob", "cancel", job.pk + 1)
     assert "1 job: tried again" in act(admin, "integrity/recoveryjob", "retry", job.pk)
     act(admin, "integrity/recoveryjob", "sooner", job.pk)
     assert RecoveryJob.objects.get().priority == 150
@@ -142,6 +145,18 @@ def test_a_backfill_asks_for_days_and_makes_jobs_month_by_month(admin: Client) -
         source="archive",
     )
     assert "2 jobs now waiting" in done
+    again = act(
+        admin,
+        "collectors/symbol",
+        "backfill",
+        symbol.pk,
+        answered="1",
+        first="2024-02-01",
+        last="2024-02-02",
+        source="archive",
+    )
+    assert "1 job of the same days waiting or running already" in again
+    assert "now waiting" not in again
     assert RecoveryJob.objects.filter(kind=JobKind.DAYS, source="archive").count() == 2
 
 

@@ -128,6 +128,9 @@ def test_ctrl_c_stops_in_order_and_the_same_command_goes_on(recovered: Recovery,
     assert done.returncode == 0, done.stdout + done.stderr
     assert recovered.stored() == [trade for day in days.values() for trade in day]
     assert RecoveryJob.objects.get().rows_stored == 28 * 3000
+    by_this_run = re.search(r"([\d,]+) trades stored", done.stdout)
+    assert by_this_run is not None
+    assert 0 < int(by_this_run[1].replace(",", "")) <= 28 * 3000 - left.rows_stored
 
 
 def test_what_has_to_wait_is_said_with_its_reason_and_is_not_a_success(

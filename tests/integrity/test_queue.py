@@ -184,6 +184,16 @@ def test_cancelling_a_waiting_job_is_at_once_and_a_running_one_is_told() -> None
     assert not queue.cancel(done)
 
 
+def test_why_a_job_waited_is_not_said_of_a_cancelled_one() -> None:
+    job = make_job(make_symbol())
+    run = queue.claim("one")
+    assert run is not None
+    queue.put_back(run, Progress(), "Its archive is not published yet.", seconds=0)
+    queue.cancel(job)
+    job.refresh_from_db()
+    assert (job.status, job.reason) == (JobStatus.CANCELLED, "")
+
+
 def test_a_cancelled_job_whose_worker_died_ends_cancelled(clickhouse: ClickHouse) -> None:
     job = make_job(make_symbol())
     claimed()

@@ -73,6 +73,7 @@ def test_a_complete_symbol_ends_with_0(clickhouse: ClickHouse, symbol: Symbol) -
                 "twins": 0,
                 "absent_upstream": [],
                 "complete": True,
+                "collected": False,
             }
         ],
     )
@@ -136,7 +137,8 @@ def test_what_still_arrives_is_left_out_while_somebody_collects(clickhouse: Clic
     ]
     (found,) = report()[1]
     assert found["missing"] == [{"first_id": 290, "last_id": 290}]
-    assert (found["last_id"], found["count"]) == (539, 538)
+    assert (found["last_id"], found["count"], found["collected"]) == (539, 538, True)
+    assert "but for its newest minute" in verify()[1]
     lease.delete()
     (found,) = report()[1]
     assert [each["first_id"] for each in found["missing"]] == [290, 590]

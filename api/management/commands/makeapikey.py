@@ -11,6 +11,7 @@ from api.security.keys import make_key
 
 
 class Command(BaseCommand):
+    requires_system_checks = []
     help = "Make an API key. Its token is written once, alone on a line, and kept nowhere."
 
     def add_arguments(self, parser: CommandParser) -> None:

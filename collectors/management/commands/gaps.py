@@ -12,6 +12,7 @@ from collectors.models import UNFINISHED, Gap, Symbol
 
 
 class Command(BaseCommand):
+    requires_system_checks = []
     help = "List the gaps that are not closed, oldest first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -32,6 +32,7 @@ SYNC_PATIENCE = 60.0
 
 
 class Command(BaseCommand):
+    requires_system_checks = []
     help = "Collect live trades: a supervisor and its workers. SIGTERM or Ctrl-C drains and stops."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

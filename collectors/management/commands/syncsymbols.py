@@ -17,6 +17,7 @@ PATIENCE = 20.0
 
 
 class Command(BaseCommand):
+    requires_system_checks = []
     help = "Read the exchange's list of contracts into the database."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -14,6 +14,7 @@ from dataprovider.secrets import kept_secret
 
 
 class Command(BaseCommand):
+    requires_system_checks = []
     help = "Apply the migrations of Postgres and ClickHouse, and make the user 'admin' when there is no administrator."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -34,6 +34,7 @@ FIRST_DAY = date(2019, 9, 1)
 
 
 class Command(BaseCommand):
+    requires_system_checks = []
     help = (
         "Fetch the history of symbols from the exchange's archives and, for the newest days, by REST. Only what is "
         "missing is stored. Ctrl-C stops; the same command goes on where it was. A running system helps with the work. "
