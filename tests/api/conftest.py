@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
+from pytest_django import DjangoDbBlocker
 
 from dataprovider.clickhouse import ClickHouse
 from tests.waiting import wait_until
@@ -90,12 +91,22 @@ def _listens(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
 
 
 @pytest.fixture(scope="session")
-def test_database_url(django_db_setup: None) -> str:
-    """The database that pytest-django made, as a URL."""
-    from django.conf import settings
+def test_database_url(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The database that pytest-django made, as a URL.
+
+    It makes none when no test of this run uses one itself; the web process needs it all the same.
+    """
+    from django.db import connection
+    from django.test.utils import setup_databases, teardown_databases
 
     parts = urlsplit(os.environ["DATABASE_URL"])
-    return urlunsplit(parts._replace(path=f"/{settings.DATABASES['default']['NAME']}"))
+    made: list[Any] = []
+    with django_db_blocker.unblock():
+        if connection.settings_dict["NAME"] == parts.path.lstrip("/"):
+            made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+    yield urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 StartServer = Callable[..., Server]
