@@ -94,6 +94,15 @@ def test_the_same_gap_asked_for_twice_is_one_job() -> None:
     assert (first.pk, made, made_again) == (again.pk, True, False)
 
 
+def test_a_command_takes_only_the_jobs_of_its_batch() -> None:
+    make_job(make_symbol("AUSDT"))
+    mine, _ = queue.add_days_job(make_symbol("BUSDT"), date(2024, 1, 1), date(2024, 1, 1), source="auto", batch="mine")
+    job = queue.claim("one", batch="mine")
+    assert job is not None
+    assert job.pk == mine.pk
+    assert queue.claim("one", batch="mine") is None
+
+
 def test_a_failure_waits_longer_each_time_and_the_last_one_sets_the_job_aside_with_its_reason() -> None:
     job = make_job(make_symbol())
     gap = job.gaps.get()
@@ -141,7 +150,12 @@ def test_a_stalled_worker_loses_its_job_and_cannot_store_any_more(clickhouse: Cl
     with pytest.raises(StaleClaim):
         clickhouse.insert_repair(columns([Row(1, NEW_YEAR)]), token="t", shard=3, epoch=0, claim=asleep.claim, part=1)
     RecoveryJob.objects.update(next_attempt_at=Now())
-    assert claimed("awake").claim != asleep.claim
+    awake = claimed("awake")
+    assert awake.claim != asleep.claim
+    # Also while another has it: nothing that the one before says of it counts.
+    assert not queue.heartbeat(asleep, Progress(rows_stored=99))
+    assert not queue.finish(asleep, Progress(rows_stored=99), "done")
+    assert (fresh(job).status, fresh(job).claim, fresh(job).rows_stored) == (JobStatus.RUNNING, awake.claim, 0)
 
 
 def test_a_job_that_kills_its_workers_is_set_aside(clickhouse: ClickHouse) -> None:
