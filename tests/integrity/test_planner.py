@@ -48,6 +48,7 @@ USUAL: dict[str, Any] = {
             {"oldest_ms": NOW - 50 * HOUR_MS, "day_is_over": True, "archive_failed": True},
             Way.WAIT,
         ),
+        ("young and few of a day that is over", {"missing": WORTH_A_DOWNLOAD, "day_is_over": True}, Way.REST),
         ("young, too many pages", {"missing": WORTH_A_DOWNLOAD + 1, "day_is_over": True}, Way.ARCHIVE),
         ("young, many, not published", {"missing": 10**6}, Way.REST),
         ("young, many, archive bad", {"missing": 10**6, "day_is_over": True, "archive_failed": True}, Way.REST),
