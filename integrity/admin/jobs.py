@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -52,6 +52,16 @@ class RecoveryJobAdmin(ReadOnly):
     search_fields = ("symbol__name", "batch", "reason")
     list_select_related = ("symbol",)
     list_per_page = 50
+    #: What runs first, then what waits, what was set aside, and what is over; the newest news first.
+    ordering = (
+        Case(
+            When(status=JobStatus.RUNNING, then=0),
+            When(status=JobStatus.PENDING, then=1),
+            When(status=JobStatus.FAILED, then=2),
+            default=3,
+        ),
+        "-updated_at",
+    )
     inlines = (JobEventInline,)
     actions = ("retry", "cancel", "sooner", "later")
 

@@ -256,6 +256,9 @@ def test_an_unreadable_file_stores_nothing_of_itself(recovered: Recovery, overla
     assert (job.status, job.attempts) == (JobStatus.PENDING, 1)
     assert overlay.path(DAYS[1]).name in job.reason
     assert recovered.stored() == []
+    assert ArchiveFile.objects.get(date=DAYS[1]).verdict == FileVerdict.UNREADABLE
+    (job,) = recovered.again()
+    assert "was not replaced" in job.reason
 
 
 def test_duplicated_and_interleaved_rows_and_twins_come_out_as_the_trades_there_were(
