@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from django.db.models.functions import Now
 
+from collectors.binance.archive import ArchiveName
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
 from integrity.models import ArchiveFile, FileVerdict, JobStatus, RecoveryJob
 from integrity.recovery import queue
+from integrity.recovery.archivedays import ArchiveDays
 from integrity.recovery.gapplan import retry_after_bad_archives
 from integrity.recovery.planner import day_of
 from tests.fixtures_exchange import RunningExchange
@@ -120,6 +122,16 @@ def test_history_takes_the_month_where_days_are_missing_and_days_where_the_month
     (job,) = recovered.run()
     assert job.status == JobStatus.DONE
     assert recovered.stored() == everything(days)
+
+
+def test_one_file_at_a_time_is_on_the_disk(recovered: Recovery, overlay: Overlay, tmp_path: Path) -> None:
+    published(overlay)
+    folder = tmp_path / "downloads"
+    archives = ArchiveDays(recovered.tools.archives, folder, lambda: False)
+    for day in DAYS:
+        with archives.of(ArchiveName.daily("BTCUSDT", date.fromisoformat(day))) as found:
+            assert [each.rows for each in found] == [PER_DAY]
+        assert list(folder.iterdir()) == []
 
 
 def test_a_late_archive_is_waited_for(recovered: Recovery, overlay: Overlay) -> None:
