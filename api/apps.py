@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from api.health import HealthCheck
     from api.sources import Sources
     from api.store import Store
+    from api.streaming.connections import Connections
+    from api.streaming.hub import Hub
     from api.system.collection import Synchronization
     from dataprovider.config import Config
 
@@ -45,7 +47,33 @@ class ApiConfig(AppConfig):
         """The health check of this process."""
         from api.health import HealthCheck
 
-        return HealthCheck(_config(), started=self.started)
+        return HealthCheck(_config(), started=self.started, connections=self.connections)
+
+    @cached_property
+    def hub(self) -> Hub:
+        """Live candles of this process; listens from the first subscriber on."""
+        from django.conf import settings
+
+        from api.streaming.hub import Hub
+
+        return Hub(self.store, settings.REDIS_URL)
+
+    @cached_property
+    def connections(self) -> Connections:
+        """The open WebSocket connections of this process."""
+        from api.streaming.connections import Connections
+
+        return Connections(_config().websocket_connections_per_ip)
+
+    @property
+    def heartbeat_seconds(self) -> int:
+        """How often a WebSocket client is told that the connection lives."""
+        return _config().websocket_heartbeat_seconds
+
+    @property
+    def most_subscriptions(self) -> int:
+        """How many charts a WebSocket client may subscribe to."""
+        return _config().websocket_subscriptions_per_connection
 
     @cached_property
     def sources(self) -> Sources:

@@ -113,6 +113,8 @@ def judged(
     closed, holds its ids without a hole, and its neighbours' ids touch its own on both sides: a hole between two
     candles may belong to either. What `evidence` explains is no hole.
     """
+    if not candles:
+        return []
     before = [id_before, *(candle.last_id for candle in candles[:-1])]
     after = [*(candle.first_id for candle in candles[1:]), id_after]
     verdicts = []

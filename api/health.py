@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -30,11 +30,12 @@ Status = Literal["healthy", "degraded", "unhealthy"]
 class HealthCheck:
     """Asks ClickHouse, Postgres and Valkey side by side, on connections and threads of its own.
 
-    `started` is the process's start on time.monotonic().
+    `started` is the process's start on time.monotonic(), `connections` its open WebSocket connections.
     """
 
-    def __init__(self, config: Config, *, started: float) -> None:
+    def __init__(self, config: Config, *, started: float, connections: Sized) -> None:
         self._started = started
+        self._connections = connections
         self._folder = config.dataprovider_home
         # Threads that hang on a dead service are left behind; more of them than one check needs.
         self._threads = ThreadPoolExecutor(12, thread_name_prefix="health")
@@ -68,7 +69,7 @@ class HealthCheck:
             "active_tickers": collectors["symbols"],
             "trades_processed_total": total,
             "clickhouse_status": _word(total is not None),
-            "websocket_connections": 0,
+            "websocket_connections": len(self._connections),
             "disk_free_percent": disk_free,
             "components": {
                 "clickhouse": {"status": _word(total is not None)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError
@@ -27,6 +28,53 @@ async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int
     trades, also where the range begins or ends. Buckets without trades have no candle.
     Raises BadParameter, UnknownSymbol and what Store.query raises.
     """
+    found = await _found(store, symbol, asked)
+
+    def written(known: list[Verdict]) -> bytes:
+        return _json_list(list(map(candle_json, found.candles, known)))
+
+    def written_if_settled() -> bytes | None:
+        known = found.verdicts(NO_EVIDENCE)
+        return None if needs_evidence(known, found.after) else written(known)
+
+    data = await store.run(written_if_settled)
+    if data is None:
+        evidence = await evidence_for(store, symbol, found.candles, found.before, found.after)
+        data = await store.run(lambda: written(found.verdicts(evidence)))
+    return data, len(found.candles)
+
+
+async def judged_candles(store: Store, symbol: str, asked: Candles) -> list[tuple[Candle, Verdict]]:
+    """The same candles with their verdicts. Raises as `candles` does."""
+    found = await _found(store, symbol, asked)
+    known = found.verdicts(NO_EVIDENCE)
+    if needs_evidence(known, found.after):
+        known = found.verdicts(await evidence_for(store, symbol, found.candles, found.before, found.after))
+    return list(zip(found.candles, known, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Candles as they are stored, ascending, the ids beside them, and the exchange's newest time (ms)."""
+
+    candles: list[Candle]
+    timeframe: int
+    before: int | None
+    after: int | None
+    exchange_time: int
+
+    def verdicts(self, evidence: Evidence) -> list[Verdict]:
+        return judged(
+            self.candles,
+            timeframe=self.timeframe,
+            id_before=self.before,
+            id_after=self.after,
+            exchange_time=self.exchange_time,
+            evidence=evidence,
+        )
+
+
+async def _found(store: Store, symbol: str, asked: Candles) -> _Found:
     check_range(asked.start_time, asked.end_time)
     ((_, oldest, newest),) = await store.query("stored_span")
     window = Window.of_open_times(asked.timeframe, asked.start_time, asked.end_time).within(
@@ -40,29 +88,12 @@ async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int
     )
     if not found:
         await check_known(store, symbol)
-        return b"[]", 0
     if len(found) > asked.limit:
         beside = found.pop()
         before, after = (beside.last_id, after) if newest_first else (before, beside.first_id)
     if newest_first:
         found.reverse()
-
-    def verdicts(evidence: Evidence) -> list[Verdict]:
-        ids = {"id_before": before, "id_after": after}
-        return judged(found, timeframe=asked.timeframe, **ids, exchange_time=newest, evidence=evidence)
-
-    def written(known: list[Verdict]) -> bytes:
-        return _json_list(list(map(candle_json, found, known)))
-
-    def written_if_settled() -> bytes | None:
-        known = verdicts(NO_EVIDENCE)
-        return None if needs_evidence(known, after) else written(known)
-
-    data = await store.run(written_if_settled)
-    if data is None:
-        evidence = await evidence_for(store, symbol, found, before, after)
-        data = await store.run(lambda: written(verdicts(evidence)))
-    return data, len(found)
+    return _Found(found, asked.timeframe, before, after, newest)
 
 
 async def evidence_for(

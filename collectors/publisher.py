@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: A changed minute bar is published at most this often (seconds).
 PUBLISH_INTERVAL = 0.025
+#: While Valkey is away, so many minutes are kept to be published later.
+MOST_KEPT = 5_000
 
 
 def minute_channel(shard: int) -> str:
@@ -30,8 +32,11 @@ def minute_channel(shard: int) -> str:
     return f"dataprovider:minutes:{shard}"
 
 
-def bar_message(bar: MinuteBar) -> dict[str, Any]:
-    """A live minute as it is published: integers only, quote amounts (beyond 64 bits) as decimal text."""
+def bar_message(bar: MinuteBar, exchange_ms: int) -> dict[str, Any]:
+    """A live minute as it is published: integers only, sums (which may be beyond 64 bits) as decimal text.
+
+    `exchange_ms` is the newest time known of the exchange.
+    """
     return {
         "s": bar.symbol,
         "t": bar.minute,
@@ -49,6 +54,7 @@ def bar_message(bar: MinuteBar) -> dict[str, Any]:
         "L": bar.last_id,
         "w": bar.whole,
         "x": bar.closed,
+        "E": exchange_ms,
     }
 
 
@@ -69,9 +75,9 @@ class Publisher:
         """Begin to publish."""
         self._thread.start()
 
-    def offer(self, bars: Iterable[MinuteBar]) -> None:
-        """Hand over the bars that changed, as they are now; never blocks on Valkey."""
-        messages = {(bar.symbol, bar.minute): bar_message(bar) for bar in bars}
+    def offer(self, bars: Iterable[MinuteBar], exchange_ms: int) -> None:
+        """Hand over the bars that changed, as they are now at this time of the exchange; never blocks on Valkey."""
+        messages = {(bar.symbol, bar.minute): bar_message(bar, exchange_ms) for bar in bars}
         with self._lock:
             self._changed.update(messages)
 
@@ -111,4 +117,10 @@ class Publisher:
         pipeline = self._redis.pipeline(transaction=False)
         for shard, messages in shards.items():
             pipeline.publish(minute_channel(shard), orjson.dumps(messages))
-        pipeline.execute()
+        try:
+            pipeline.execute()
+        except RedisError:
+            # A symbol that has no more trades would stay as it was last heard of.
+            with self._lock:
+                self._changed = {**changed, **self._changed} if len(changed) < MOST_KEPT else self._changed
+            raise

@@ -151,7 +151,7 @@ class Worker:
             self._writer.submit(batch)
         if now >= self._next_publish:
             self._next_publish = now + PUBLISH_INTERVAL
-            self._publisher.offer(self._ingest.take_changed_bars())
+            self._publisher.offer(self._ingest.take_changed_bars(), self._exchange_ms)
         if now >= self._next_second:
             self._next_second = now + 1.0
             self._every_second(now)
@@ -280,7 +280,7 @@ class Worker:
         for symbol, hole in self._ingest.due_holes(now, grace=0.0):
             self._found(GapFound(symbol, hole.first_id, hole.last_id, hole.cause.value, hole.before_ms, hole.after_ms))
         self._note_boundaries()
-        self._publisher.offer(self._ingest.take_changed_bars())
+        self._publisher.offer(self._ingest.take_changed_bars(), self._exchange_ms)
         self._publisher.stop()
         self._store.close()
         return kept

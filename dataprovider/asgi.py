@@ -1,8 +1,9 @@
-"""The web process: HTTP through Django; WebSocket through Channels once there is something to stream."""
+"""The web process: HTTP through Django, WebSocket through Channels' router."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
@@ -11,4 +12,16 @@ from api.pacing import paced
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataprovider.settings")
 
-application = ProtocolTypeRouter({"http": paced(get_asgi_application())})
+
+def _protocols() -> dict[str, Any]:
+    protocols: dict[str, Any] = {"http": paced(get_asgi_application())}
+    # What Django's models need is there only from here on.
+    from django.conf import settings
+
+    from api.routing import websocket
+
+    protocols["websocket"] = websocket(settings.CONFIG)
+    return protocols
+
+
+application = ProtocolTypeRouter(_protocols())

@@ -80,6 +80,10 @@ class Config(BaseModel):
     cors_allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
 
+    websocket_connections_per_ip: Count = 10
+    websocket_subscriptions_per_connection: Count = 500
+    websocket_heartbeat_seconds: Count = 60
+
     enable_rest_api: bool = True
     enable_websocket_api: bool = True
     enable_integrity_checks: bool = True

@@ -8,6 +8,7 @@ import pytest
 
 from tests.fixtures_exchange import RunningExchange
 from tests.integrity.archives import Overlay
+from tests.streaming.conftest import connect, market, start_server, test_database_url  # noqa: F401
 
 
 @pytest.fixture(scope="session")

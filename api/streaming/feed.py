@@ -1,0 +1,172 @@
+"""One symbol that somebody watches: its minutes, its charts and their subscribers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from api.binance.intervals import Interval
+from api.market import judged_candles
+from api.parameters import Candles
+from api.store import Store
+from api.streaming.chart import Chart, Shown
+from api.streaming.known import Known, OpenGap
+from api.streaming.minutes import KEPT_MINUTES, MINUTE_MS, SymbolMinutes
+from api.streaming.reading import Reading
+from api.streaming.subscription import Subscription
+
+#: A trade is stored at most so much later than it is published, while ClickHouse takes batches (seconds).
+STORED_WITHIN = 2.5
+#: Ids with a hole are read again after this long, then after twice as long, up to this (seconds).
+MOST_PATIENCE = 60.0
+#: A candle is over when the exchange's time is this far past its end, and no later trade has said so before (ms).
+GRACE_MS = 2_000
+#: The most candles that a repair sends again.
+MOST_CORRECTIONS = 1001
+
+
+class Feed:
+    """What subscribers of one symbol share."""
+
+    def __init__(self, symbol: str, store: Store, newest_ms: int, known: Known | None) -> None:
+        """`newest_ms` is the newest time known of the exchange."""
+        self.symbol = symbol
+        self.minutes = SymbolMinutes(max(0, newest_ms // MINUTE_MS - KEPT_MINUTES) * MINUTE_MS)
+        self.charts: dict[Interval, Chart] = {}
+        self.subscriptions: dict[Interval, list[Subscription]] = {}
+        #: Interval -> how many are subscribed to it or about to be.
+        self.users: Counter[Interval] = Counter()
+        #: As subscribers are told it; None while Postgres does not say.
+        self.known = known
+        self._said = known
+        #: Gaps that were closed and whose trades have not been read yet: still open to subscribers.
+        self._unread: list[OpenGap] = []
+        #: Gaps that were closed while the minutes that they touch are kept apart.
+        self.repaired: list[OpenGap] = []
+        #: When to read again (monotonic seconds), None: not needed.
+        self.due: float | None = None
+        self.lock = asyncio.Lock()
+        self._store = store
+        self._reading = Reading(store, symbol)
+        self._patience = 1.0
+        self._closed_until = 0
+
+    async def read(self, exchange_ms: int, repaired: Sequence[OpenGap] = ()) -> None:
+        """Read all that is stored of the minutes and charts, and tell of it. Raises what Store.query raises."""
+        async with self.lock:
+            charts = list(self.charts.values())
+            await self._reading.read(self.minutes, charts, self.repaired)
+            # At once: what a repair brought is to be told as that.
+            self._unread = [gap for gap in self._unread if gap not in repaired]
+            told = self._combine()
+            self.tell(exchange_ms, repaired)
+            if told:
+                self._repeat()
+            await self._reading.explain(self.minutes, charts, self._closed_until)
+        self.tell(exchange_ms)
+
+    async def chart(self, interval: Interval) -> Chart:
+        """The chart of this interval, read when it is new. Raises what Store.query raises."""
+        async with self.lock:
+            chart = self.charts.get(interval)
+            if chart is None:
+                chart = Chart(self.symbol, interval)
+                if self.charts:
+                    await self._reading.read_chart(self.minutes, chart)
+                else:
+                    await self._reading.read(self.minutes, [chart], self.repaired)
+                await self._reading.explain(self.minutes, [chart], self._closed_until)
+                self.charts[interval] = chart
+            return chart
+
+    def tell(self, exchange_ms: int, repaired: Sequence[OpenGap] = ()) -> None:
+        """Send what changed to whom it is shown; then let go of minutes that are too old to be kept apart.
+
+        `repaired`: gaps of which the trades have come with the last reading.
+        """
+        # Never back: what was said to be closed stays so, and what comes for it late corrects it.
+        passed = max(self.minutes.closed_until, exchange_ms - GRACE_MS)
+        # The final state of a minute must be known before it is sent as that.
+        self._closed_until = max(self._closed_until, min([passed, *self.minutes.unread]))
+        times = [gap.times for gap in repaired]
+        for interval, chart in self.charts.items():
+            subscriptions = self.subscriptions.get(interval, ())
+            for shown in chart.changes(self.minutes, self._closed_until, times):
+                self._send(subscriptions, shown)
+        # A reading under way is of the floor as it is.
+        if not self.lock.locked():
+            gone = self.minutes.raise_floor()
+            if gone:
+                for chart in self.charts.values():
+                    chart.fold(gone, self.minutes.floor)
+                self.repaired = [gap for gap in self.repaired if gap.reaches(self.minutes.floor)]
+
+    def _send(self, subscriptions: Iterable[Subscription], shown: Shown) -> None:
+        """An update, written once for all subscriptions of a class."""
+        heads: dict[type, str] = {}
+        for subscription in subscriptions:
+            if shown.candle.open_time < subscription.since:
+                continue
+            head = heads.get(type(subscription))
+            if head is None:
+                head = heads[type(subscription)] = subscription.head(shown)
+            subscription.update(head, self.known)
+
+    def plan(self, now: float) -> None:
+        """Decide when to read again: soon and then ever more seldom, as long as ids are missing."""
+        if self.minutes.is_settled:
+            self._patience = 1.0
+        elif self.minutes.unread and self._patience == 1.0:
+            self.due, self._patience = now, 2.0
+        elif self.due is None:
+            self.due = now + self._patience
+            self._patience = min(2 * self._patience, MOST_PATIENCE)
+
+    def take_known(self, known: Known | None) -> list[OpenGap]:
+        """Note what is known now, tell subscribers whose status it changes; the gaps that were closed."""
+        before, self._said = self._said, known
+        unfinished = {gap.ids for gap in known.gaps} if known is not None else set()
+        closed = [gap for gap in before.gaps if gap.ids not in unfinished] if before and known else []
+        self._unread.extend(closed)
+        if self._combine():
+            self._repeat()
+        return closed
+
+    def _combine(self) -> bool:
+        """Put together what subscribers are told; whether it is something new."""
+        before, said = self.known, self._said
+        self.known = None if said is None else replace(said, gaps=(*said.gaps, *self._unread))
+        return self.known != before
+
+    def _repeat(self) -> None:
+        """Send the newest candles again, for their status."""
+        for interval, subscriptions in self.subscriptions.items():
+            shown = self.charts[interval].shown
+            if shown:
+                newest = shown[max(shown)]
+                self._send(subscriptions, replace(newest, corrected=False))
+
+    async def correct(self, closed: Sequence[OpenGap], exchange_ms: int) -> None:
+        """Read again after these gaps were closed, and send the candles that they touch."""
+        self.repaired.extend(gap for gap in closed if gap not in self.repaired)
+        await self.read(exchange_ms, closed)
+        for interval, subscriptions in list(self.subscriptions.items()):
+            if subscriptions and interval.minutes is not None and not interval.offset_ms:
+                await self._correct_older(self.charts[interval], interval.minutes, subscriptions, closed)
+
+    async def _correct_older(
+        self, chart: Chart, minutes: int, subscriptions: list[Subscription], closed: Sequence[OpenGap]
+    ) -> None:
+        """The candles before the floor's."""
+        since = min(each.since for each in subscriptions)
+        floor = chart.opens_at(self.minutes.floor) - 1
+        start = max(since, min(chart.opens_at(gap.times[0]) for gap in closed))
+        end = min(floor, max(gap.times[1] for gap in closed))
+        if start > end:
+            return
+        asked = Candles(timeframe=minutes, start_time=start, end_time=end, limit=MOST_CORRECTIONS)
+        for candle, verdict in await judged_candles(self._store, self.symbol, asked):
+            chart.note(candle, verdict)
+            self._send(subscriptions, Shown(candle, verdict, corrected=True))

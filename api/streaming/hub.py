@@ -1,0 +1,253 @@
+"""The one place of a process where live minutes arrive and candles go out to all who subscribed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import orjson
+from django.db import DatabaseError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from api.binance.intervals import Interval
+from api.market import check_known, judged_candles
+from api.parameters import Candles
+from api.store import Store
+from api.streaming.chart import Chart, Shown
+from api.streaming.feed import STORED_WITHIN, Feed
+from api.streaming.known import Known, OpenGap, read_known, read_repaired
+from api.streaming.minutes import bar_of
+from api.streaming.subscription import Subscription
+from collectors.backoff import Backoff
+from collectors.publisher import minute_channel
+from collectors.shards import SHARD_COUNT
+from dataprovider.clickhouse import ClickHouseError
+
+logger = logging.getLogger(__name__)
+
+#: Makes a subscription to a chart that shows candles from a time (ms) on, and sends the first of them.
+Begin = Callable[[Chart, int, Sequence[Shown], Known | None], Subscription]
+
+#: How often time alone is looked at (seconds): candles that end, readings that are due.
+TICK_SECONDS = 0.25
+#: How often Postgres is asked about watched symbols (seconds).
+KNOWN_SECONDS = 1.0
+#: A connection to Valkey that said nothing for so long is asked whether it lives (seconds).
+SILENCE_SECONDS = 5.0
+
+
+class Hub:
+    """Feeds of the watched symbols. All of it runs in one event loop; the first subscriber starts it."""
+
+    def __init__(self, store: Store, redis_url: str) -> None:
+        self._store = store
+        self._redis_url = redis_url
+        self._feeds: dict[str, Feed] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._started = False
+        self._backoff = Backoff(first=0.2, most=5.0)
+        #: The newest time known of the exchange (ms), and when it was learnt (monotonic; 0: from the store).
+        self._exchange_ms = 0
+        self._exchange_at = 0.0
+
+    async def subscribe(self, symbol: str, interval: Interval, initial: int, begin: Begin) -> Subscription:
+        """`begin` is given the newest `initial` candles and makes a subscription, which then gets every change.
+
+        Raises UnknownSymbol, what Store.query raises, and django.db.Error.
+        """
+        self._start()
+        feed = await self._feed(symbol)
+        feed.users[interval] += 1
+        try:
+            return await self._join(feed, interval, initial, begin)
+        except BaseException:
+            self._release(feed, interval)
+            raise
+
+    async def _join(self, feed: Feed, interval: Interval, initial: int, begin: Begin) -> Subscription:
+        chart = await feed.chart(interval)
+        older: list[Shown] = []
+        while True:
+            floor = chart.opens_at(feed.minutes.floor)
+            if initial > 0 and floor > 0:
+                asked = Candles(timeframe=interval.timeframe, end_time=floor - 1, limit=initial)
+                stored = await judged_candles(self._store, feed.symbol, asked)
+                older = [Shown(candle, verdict) for candle, verdict in stored]
+            # Nothing waits between the last look and the subscription: what comes later is an update.
+            if floor == chart.opens_at(feed.minutes.floor):
+                break
+        for each in older:
+            chart.note(each.candle, each.verdict)
+        feed.tell(self.exchange_ms)
+        candles = [*older, *(chart.shown[at] for at in sorted(chart.shown))]
+        shown = candles[-initial:] if initial else []
+        newest = candles[-1].candle.open_time if candles else chart.opens_at(self.exchange_ms)
+        subscription = begin(chart, shown[0].candle.open_time if shown else newest, shown, feed.known)
+        feed.subscriptions.setdefault(interval, []).append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Send no more; what nobody watches is forgotten."""
+        feed = self._feeds[subscription.chart.symbol]
+        feed.subscriptions[subscription.chart.interval].remove(subscription)
+        self._release(feed, subscription.chart.interval)
+
+    def _release(self, feed: Feed, interval: Interval) -> None:
+        feed.users[interval] -= 1
+        if feed.users[interval] <= 0:
+            del feed.users[interval]
+            feed.subscriptions.pop(interval, None)
+            feed.charts.pop(interval, None)
+        if not feed.users:
+            del self._feeds[feed.symbol]
+
+    @property
+    def exchange_ms(self) -> int:
+        """The exchange's time now (ms), as far as it is known."""
+        elapsed = time.monotonic() - self._exchange_at if self._exchange_at else 0.0
+        return self._exchange_ms + int(elapsed * 1000)
+
+    async def _feed(self, symbol: str) -> Feed:
+        if symbol not in self._feeds:
+            ((_, _, newest),) = await self._store.query("stored_span")
+            if not self._exchange_at:
+                self._exchange_ms = max(self._exchange_ms, newest)
+            await check_known(self._store, symbol)
+            known, repaired = await self._known_of([symbol]), await self._repaired_of(symbol)
+            if symbol not in self._feeds:
+                feed = Feed(symbol, self._store, max(newest, self.exchange_ms), known.get(symbol))
+                feed.repaired = repaired
+                feed.due = time.monotonic() + STORED_WITHIN
+                self._feeds[symbol] = feed
+        return self._feeds[symbol]
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            self._spawn(self._always(self._listen))
+            self._spawn(self._always(self._tick))
+            self._spawn(self._always(self._watch_known))
+
+    async def _always(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Whatever goes wrong in one round, the next one comes."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                logger.exception("Streaming failed and goes on")
+                await asyncio.sleep(1.0)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("Streaming failed", exc_info=error)
+
+    async def _listen(self) -> None:
+        # Without retries of its own: what was missed while away must be noticed here.
+        redis = Redis.from_url(self._redis_url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=3.0)
+        try:
+            async with redis.pubsub(ignore_subscribe_messages=False) as channels:
+                await channels.subscribe(*map(minute_channel, range(SHARD_COUNT)))
+                self._read_all_again()
+                await self._take_messages(channels)
+        except (RedisError, OSError) as error:
+            logger.warning("Live minutes cannot be read from Valkey: %s", str(error).partition("\n")[0])
+        finally:
+            await redis.aclose()
+        await asyncio.sleep(self._backoff.next_delay())
+
+    async def _take_messages(self, channels: Any) -> None:
+        asked = False
+        while True:
+            message = await channels.get_message(timeout=SILENCE_SECONDS)
+            if message is None:
+                if asked:
+                    raise OSError("no answer to a ping")
+                await channels.ping()
+                asked = True
+                continue
+            asked = False
+            if message["type"] == "message":
+                self._backoff.reset()
+                self._take(message["data"])
+
+    def _take(self, data: bytes) -> None:
+        changed: dict[str, Feed] = {}
+        for each in orjson.loads(data):
+            if each["E"] > self._exchange_ms or not self._exchange_at:
+                self._exchange_ms, self._exchange_at = each["E"], time.monotonic()
+            feed = self._feeds.get(each["s"])
+            if feed is None:
+                continue
+            if feed.minutes.take(bar_of(each)):
+                changed[feed.symbol] = feed
+            elif feed.due is None:
+                feed.due = time.monotonic() + STORED_WITHIN
+        for feed in changed.values():
+            feed.tell(self.exchange_ms)
+
+    def _read_all_again(self) -> None:
+        for feed in self._feeds.values():
+            self._spawn(self._reread(feed))
+            feed.due = time.monotonic() + STORED_WITHIN
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(TICK_SECONDS)
+        now = time.monotonic()
+        for feed in list(self._feeds.values()):
+            feed.tell(self.exchange_ms)
+            feed.plan(now)
+            if feed.due is not None and now >= feed.due and not feed.lock.locked():
+                feed.due = None
+                self._spawn(self._reread(feed))
+
+    async def _reread(self, feed: Feed) -> None:
+        try:
+            await feed.read(self.exchange_ms)
+        except ClickHouseError as error:
+            logger.warning("%s is not read again yet: %s", feed.symbol, error)
+            feed.due = time.monotonic() + 1.0
+
+    async def _watch_known(self) -> None:
+        await asyncio.sleep(KNOWN_SECONDS)
+        watched = list(self._feeds.values())
+        found = await self._known_of([feed.symbol for feed in watched])
+        for feed in watched:
+            closed = feed.take_known(found.get(feed.symbol))
+            if closed:
+                self._spawn(self._correct(feed, closed))
+
+    async def _correct(self, feed: Feed, closed: list[OpenGap]) -> None:
+        while self._feeds.get(feed.symbol) is feed:
+            try:
+                await feed.correct(closed, self.exchange_ms)
+                break
+            except ClickHouseError as error:
+                logger.warning("A repair of %s is not shown yet: %s", feed.symbol, error)
+                await asyncio.sleep(1.0)
+
+    async def _known_of(self, symbols: list[str]) -> dict[str, Known]:
+        """What Postgres knows of these symbols, nothing while it does not answer."""
+        if not symbols:
+            return {}
+        try:
+            return await self._store.ask_postgres(lambda: read_known(symbols))
+        except (DatabaseError, ClickHouseError):
+            return {}
+
+    async def _repaired_of(self, symbol: str) -> list[OpenGap]:
+        try:
+            return await self._store.ask_postgres(lambda: read_repaired(symbol))
+        except (DatabaseError, ClickHouseError):
+            return []

@@ -1,0 +1,110 @@
+"""Reading a watched symbol from the store: its newest minutes, and what its charts need of before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from api.candles import END_OF_TIME, Candle, Window, needs_evidence
+from api.market import evidence_for, neighbours
+from api.store import Store
+from api.streaming.chart import Chart
+from api.streaming.known import OpenGap
+from api.streaming.minutes import MINUTE_MS, SymbolMinutes, joined
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What is stored of a chart's candle before the floor, and the last id before that candle."""
+
+    chart: Chart
+    base: Candle | None
+    id_before: int | None
+
+
+class Reading:
+    """Reads one symbol. Every method raises what Store.query raises."""
+
+    def __init__(self, store: Store, symbol: str) -> None:
+        self._store = store
+        self._symbol = symbol
+
+    async def read(self, minutes: SymbolMinutes, charts: Iterable[Chart], repaired: Iterable[OpenGap]) -> None:
+        """Read all that is stored of the minutes and charts, and put it in at once at the end.
+
+        The floor must stay where it is meanwhile. `explain` is due after it.
+        """
+        floor = minutes.floor
+        ((_, oldest, newest),) = await self._store.query("stored_span")
+        rows, (before, _), beginnings, repairs, read = await asyncio.gather(
+            self._candles(1, floor, END_OF_TIME * 1000),
+            self._neighbours(floor, oldest, newest),
+            self._beginnings(minutes),
+            self._repairs(minutes, repaired),
+            asyncio.gather(*(self._chart(chart, floor, oldest, newest) for chart in charts)),
+        )
+        minutes.id_before = before
+        minutes.take_stored(rows)
+        for minute, first_id, beginning in beginnings:
+            minutes.take_beginning(minute, first_id, beginning)
+        for minute, ids, candle in repairs:
+            minutes.take_repair(minute, ids, candle)
+        for each in read:
+            each.chart.base, each.chart.id_before = each.base, each.id_before
+
+    async def read_chart(self, minutes: SymbolMinutes, chart: Chart) -> None:
+        """Read what a new chart needs of before the floor. `explain` is due after it."""
+        ((_, oldest, newest),) = await self._store.query("stored_span")
+        each = await self._chart(chart, minutes.floor, oldest, newest)
+        chart.base, chart.id_before = each.base, each.id_before
+
+    async def explain(self, minutes: SymbolMinutes, charts: Iterable[Chart], closed_until: int) -> None:
+        """Ask Postgres about ids that are missing in these charts."""
+        for chart in charts:
+            candles = chart.candles(minutes)
+            if candles and needs_evidence(chart.verdicts(candles, closed_until), None):
+                chart.evidence = await evidence_for(self._store, self._symbol, candles, chart.id_before, None)
+
+    async def _chart(self, chart: Chart, floor: int, oldest: int, newest: int) -> _Beginning:
+        opened = chart.opens_at(floor)
+        parts, (before, _) = await asyncio.gather(
+            self._candles(chart.interval.timeframe, opened, floor), self._neighbours(opened, oldest, newest)
+        )
+        return _Beginning(chart, joined(opened, parts) if parts else None, before)
+
+    async def _neighbours(self, since_ms: int, oldest: int, newest: int) -> tuple[int | None, int | None]:
+        window = Window(since_ms // 1000, END_OF_TIME)
+        return await neighbours(self._store, self._symbol, window, oldest // 1000, newest // 1000)
+
+    async def _candles(self, timeframe: int, since_ms: int, until_ms: int) -> list[Candle]:
+        if since_ms >= until_ms:
+            return []
+        span = {"since": since_ms // 1000, "until": until_ms // 1000, "limit": 1_000_000}
+        rows = await self._store.query("candles_first", symbol=self._symbol, timeframe=timeframe, **span)
+        return [Candle.from_row(row) for row in rows]
+
+    async def _beginnings(self, minutes: SymbolMinutes) -> list[tuple[int, int, Candle | None]]:
+        return [(minute, first_id, await self._part(minute, 0, first_id - 1)) for minute, first_id in minutes.lacking()]
+
+    async def _repairs(
+        self, minutes: SymbolMinutes, repaired: Iterable[OpenGap]
+    ) -> list[tuple[int, tuple[int, int], Candle]]:
+        found = []
+        for minute in minutes.with_holes():
+            for gap in repaired:
+                first, last = gap.times
+                if first < minute + MINUTE_MS and last >= minute:
+                    candle = await self._part(minute, *gap.ids)
+                    if candle is not None:
+                        found.append((minute, gap.ids, candle))
+        return found
+
+    async def _part(self, minute: int, first_id: int, last_id: int) -> Candle | None:
+        """What is stored of these ids (both included) in this minute."""
+        if last_id < first_id:
+            return None
+        ids = {"first_id": first_id, "last_id": last_id}
+        span = {"start": minute, "end": minute + MINUTE_MS - 1}
+        rows = await self._store.query("minute_of_ids", symbol=self._symbol, **span, **ids)
+        return Candle.from_row(rows[0]) if rows else None

@@ -1,0 +1,201 @@
+"""What a repair, another worker or an outage of Valkey does to candles that somebody looks at: in the end, nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from collectors.gaps import mark_recovered, take_up
+from collectors.models import Gap, Symbol
+from dataprovider.clickhouse import ClickHouse
+from dataprovider.embedded import ServiceStack
+from integrity.models import JobKind, JobStatus, RecoveryJob
+from tests.api.conftest import Server
+from tests.clickhouse.trades import NEW_YEAR, store
+from tests.streaming.conftest import Client, Connect, StartServer
+from tests.streaming.market import Market, row
+from tests.waiting import wait_until
+
+MINUTE = 60_000
+#: When the candle of 7 minutes opens that has New Year in it (ms).
+SEVEN = NEW_YEAR // (7 * MINUTE) * 7 * MINUTE
+
+
+@pytest.fixture
+def symbol(transactional_db: None) -> Symbol:
+    onboard = datetime(2020, 1, 1, tzinfo=UTC)
+    return Symbol.objects.create(name="BTCUSDT", onboard_date=onboard, contract_type="PERPETUAL", status="TRADING")
+
+
+def gap_of(symbol: Symbol, first_id: int, last_id: int, before_ms: int, after_ms: int) -> Gap:
+    times = {"before_ms": NEW_YEAR + before_ms, "after_ms": NEW_YEAR + after_ms}
+    return Gap.objects.create(symbol=symbol, first_id=first_id, last_id=last_id, cause="stream", **times)
+
+
+def recovered(gap: Gap) -> None:
+    take_up([gap])
+    assert mark_recovered(gap, {})
+
+
+def rest(server: Server, timeframe: int) -> list[dict[str, object]]:
+    text = server.get("/api/v1/data/klines/BTCUSDT", timeframe=timeframe).text
+    found: list[dict[str, object]] = json.loads(text, parse_float=Decimal)["data"]
+    return found
+
+
+def quality(client: Client, wanted: str) -> dict[str, object]:
+    """The status of the next frame that has this quality."""
+    frame = client.until(lambda each: each.get("data_status", {}).get("data_quality") == wanted, wanted)
+    status: dict[str, object] = frame["data_status"]
+    return status
+
+
+def test_a_repair_inside_an_open_candle_is_shown_at_once(
+    start_server: StartServer, clickhouse: ClickHouse, symbol: Symbol, market: Market, connect: Connect
+) -> None:
+    server = start_server()
+    store(clickhouse, [row(1, 0)])
+    client = connect(server)
+    client.watch("BTCUSDT", 1, 7)
+    market.trade(row(2, 10_000))
+    market.trade(row(5, 20_000))
+    gap = gap_of(symbol, 3, 4, 10_000, 20_000)
+    assert quality(client, "partial")["gap_recovery"] is False
+    store(clickhouse, [row(3, 11_000, price=300), row(4, 12_000)])
+    # Not stored yet: what is shown must not fall back behind it.
+    market.trade(row(6, 30_000), stored=False)
+    recovered(gap)
+    frame = client.until(lambda each: bool(each.get("correction")) and each["timeframe"] == "7m", "correction")
+    assert (frame["data"]["trades_count"], frame["data"]["high"], frame["data"]["closed"]) == (6, 300, False)
+    assert frame["data_status"]["data_quality"] == "complete"
+    market.trade(row(7, 40_000), stored=False)
+    client.update(SEVEN, trades_count=7)
+    # Who comes when nobody else looks any more sees it too.
+    client.send(action="unsubscribe", unsubscriptions=[{"symbol": "BTCUSDT", "timeframes": [1, 7]}])
+    client.type("unsubscription_result")
+    late = connect(server)
+    late.watch("BTCUSDT", 7)
+    market.trade(row(8, 50_000), stored=False)
+    late.update(SEVEN, trades_count=8, high=300)
+
+
+def test_a_repair_corrects_closed_candles_that_are_still_shown(
+    start_server: StartServer, clickhouse: ClickHouse, symbol: Symbol, market: Market, connect: Connect
+) -> None:
+    server = start_server()
+    store(clickhouse, [row(n, (n - 1) * MINUTE) for n in range(1, 31) if n != 4])
+    gap = gap_of(symbol, 4, 4, 2 * MINUTE, 4 * MINUTE)
+    client = connect(server)
+    client.watch("BTCUSDT", 1, 7, initial_candles=100)
+    only_new = connect(server)
+    only_new.watch("BTCUSDT", 1, initial_candles=5)
+    assert quality_of_first(client) == "partial"
+    assert quality_of_first(only_new) == "complete"
+    store(clickhouse, [row(4, 3 * MINUTE)])
+    recovered(gap)
+    frame = client.update(NEW_YEAR + 3 * MINUTE, closed=True, complete=True)
+    assert frame["correction"] is True
+    client.until(lambda each: bool(each.get("correction")) and each["timeframe"] == "7m", "correction")
+    for timeframe in (1, 7):
+        wanted = {each["candle_time"]: each for each in rest(server, timeframe)}
+        client.send(action="ping")
+        client.until(lambda _, t=timeframe, w=wanted: client.candles(t) == w, "what REST says")  # type: ignore[misc]
+    only_new.send(action="ping")
+    only_new.type("pong")
+    assert NEW_YEAR + 3 * MINUTE not in only_new.candles(1)
+
+
+def test_history_on_its_way_is_loading_and_postgres_away_unknown(
+    start_server: StartServer, clickhouse: ClickHouse, symbol: Symbol, market: Market, connect: Connect
+) -> None:
+    store(clickhouse, [row(1, 0)])
+    day = datetime.fromtimestamp(NEW_YEAR / 1000, UTC).date()
+    job = RecoveryJob.objects.create(
+        symbol=symbol,
+        kind=JobKind.DAYS,
+        first_day=day - timedelta(days=9),
+        last_day=day,
+        next_attempt_at=timezone.now(),
+    )
+    client = connect(start_server())
+    client.watch("BTCUSDT", 7)
+    assert client.frames[0]["data_status"] == {
+        "historical_loading": True,
+        "gap_recovery": False,
+        "data_quality": "loading",
+        "last_complete_timestamp": None,
+    }
+    job.status = JobStatus.DONE
+    job.save()
+    quality(client, "complete")
+
+
+def test_without_postgres_the_quality_is_unknown(
+    start_server: StartServer, clickhouse: ClickHouse, connect: Connect
+) -> None:
+    store(clickhouse, [row(1, 0)])
+    client = connect(start_server(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"))
+    client.watch("BTCUSDT", 7)
+    assert quality_of_first(client) == "unknown"
+    client.watch("NOSUCHUSDT", 7)
+    assert "try again" in client.frames[-1]["failed_subscriptions"][0]["reason"]
+
+
+def quality_of_first(client: Client) -> str:
+    return str(client.frames[0]["data_status"]["data_quality"])
+
+
+def test_a_worker_that_begins_in_the_middle_of_a_minute(
+    start_server: StartServer, clickhouse: ClickHouse, symbol: Symbol, market: Market, connect: Connect
+) -> None:
+    store(clickhouse, [row(1, 0)])
+    server = start_server()
+    client = connect(server)
+    client.watch("BTCUSDT", 1)
+    market.trade(row(2, 10_000, price=200))
+    client.update(NEW_YEAR, trades_count=2)
+    market.restart()
+    market.trade(row(3, 20_000))
+    market.trade(row(4, 30_000), stored=False)
+    client.update(NEW_YEAR, trades_count=4, high=200)
+
+
+def test_valkey_restarts_under_the_hub(
+    start_server: StartServer,
+    clickhouse: ClickHouse,
+    symbol: Symbol,
+    market: Market,
+    connect: Connect,
+    service_stack: ServiceStack,
+) -> None:
+    store(clickhouse, [row(1, 0)])
+    server = start_server()
+    client = connect(server)
+    client.watch("BTCUSDT", 1, 7)
+    market.trade(row(2, 10_000))
+    client.update(NEW_YEAR, trades_count=2)
+    pid = service_stack.services["valkey"].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    # The end of the minute and the beginning of the next one are never published.
+    market.trade(row(3, 59_000, price=300), published=False)
+    market.trade(row(4, MINUTE), published=False)
+    wait_until(lambda: not market.is_heard(), 10, "Valkey to be gone")
+
+    def listens_again() -> bool:
+        service_stack.check()
+        return market.is_heard()
+
+    wait_until(listens_again, 30, "the hub to listen again")
+    market.trade(row(5, MINUTE + 10_000))
+    for timeframe in (1, 7):
+        wanted = {each["candle_time"]: each for each in rest(server, timeframe)}
+        client.send(action="ping")
+        client.until(lambda _, t=timeframe, w=wanted: client.candles(t) == w, "what REST says")  # type: ignore[misc]
+    assert {each["trades_count"] for each in client.candles(1).values()} == {3, 2}
