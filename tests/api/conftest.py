@@ -103,7 +103,7 @@ def test_database_url(django_db_setup: None, django_db_blocker: DjangoDbBlocker)
     made: list[Any] = []
     with django_db_blocker.unblock():
         if connection.settings_dict["NAME"] == parts.path.lstrip("/"):
-            made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+            made = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
     yield urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
     with django_db_blocker.unblock():
         teardown_databases(made, verbosity=0)
