@@ -6,9 +6,11 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db.utils import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, re_path
@@ -34,7 +36,7 @@ RETRY_AFTER_S = 5
 
 def urls() -> list[URLPattern]:
     """What belongs under /fapi/."""
-    used = UsedWeight()
+    used = UsedWeight(settings.REDIS_URL)
     fixed = {
         "ping": (1, _ping),
         "time": (1, _time),
@@ -47,7 +49,8 @@ def urls() -> list[URLPattern]:
 
 def _view(handler: Handler, weight: Weight, used: UsedWeight) -> Callable[..., Coroutine[Any, Any, HttpResponse]]:
     async def view(request: HttpRequest) -> HttpResponse:
-        total = used.add(request.META.get("REMOTE_ADDR") or "", weight(request), time.time())
+        address: str = request.client_address  # type: ignore[attr-defined]
+        total = await this_app().sources.run(partial(used.add, address, weight(request)))
         status, headers = 200, {"X-MBX-USED-WEIGHT-1M": str(total)}
         try:
             if request.method not in ("GET", "HEAD"):

@@ -1,4 +1,7 @@
-"""Every named query is explained: it reads the projections its first line declares."""
+"""Every named query is explained: it reads the projections its first line declares.
+
+Failure 18 of the original: the projections were there, and most of its queries could not use them.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import requests
 
 from collectors.directory import sync_symbols
 from dataprovider.clickhouse import ClickHouse
@@ -82,3 +83,27 @@ def test_a_store_that_is_away_is_503_with_retry_after(transactional_db: None, st
     response = server.get("/fapi/v1/klines", symbol="BTCUSDT", interval="1m")
     assert (response.status_code, response.json()["code"]) == (503, -1001)
     assert int(response.headers["Retry-After"]) > 0
+
+
+def test_weight_is_counted_by_client_for_all_processes(start_server: StartServer) -> None:
+    proxied = {"TRUSTED_PROXIES": "127.0.0.1"}
+    servers = [start_server(**proxied), start_server(**proxied)]
+
+    def used(client: str) -> list[int]:
+        answers = [
+            requests.get(f"{server.url}/fapi/v1/klines", headers={"X-Forwarded-For": client}, timeout=10)
+            for server in servers
+        ]
+        return [int(answer.headers["X-MBX-USED-WEIGHT-1M"]) for answer in answers]
+
+    # Of a minute that has just turned the first count is behind the second: tried again once.
+    first, second = used("203.0.113.1")
+    if second <= first:
+        first, second = used("203.0.113.2")
+    assert (first, second) == (5, 10)
+    assert used("203.0.113.3")[0] == 5
+
+
+def test_without_valkey_weight_is_still_counted(start_server: StartServer) -> None:
+    server = start_server(REDIS_URL="redis://127.0.0.1:1/0")
+    assert [int(server.get("/fapi/v1/ping").headers["X-MBX-USED-WEIGHT-1M"]) > 0 for _ in range(2)] == [True] * 2
