@@ -11,9 +11,12 @@ from django.http import HttpResponse
 RETRY_AFTER_SECONDS = 2
 
 
-def success(data: bytes, message: str) -> HttpResponse:
-    """200 with `data`, which is JSON already."""
-    return _response(200, data, message, error=None)
+def success(data: bytes, message: str, link: str | None = None) -> HttpResponse:
+    """200 with `data`, which is JSON already; `link` says where what did not fit in is."""
+    response = _response(200, data, message, error=None)
+    if link is not None:
+        response["Link"] = link
+    return response
 
 
 def failure(status: int, error: str, message: str) -> HttpResponse:

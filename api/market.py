@@ -11,8 +11,9 @@ from typing import Any
 from django.db import DatabaseError
 
 from api.candles import NO_EVIDENCE, Candle, Evidence, Verdict, Window, candle_json, judged, needs_evidence
+from api.cursors import Cursor, Way, link
 from api.failures import BadParameter, UnknownSymbol
-from api.parameters import MAX_TIME_MS, Candles, Trades
+from api.parameters import MAX_ID, MAX_TIME_MS, Candles, Trades
 from api.store import Rows, Store
 from collectors.models import Symbol
 from dataprovider.decimals import to_text
@@ -21,8 +22,8 @@ from integrity.checks import coverage
 logger = logging.getLogger(__name__)
 
 
-async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int]:
-    """A JSON list of candles, ascending, and how many there are.
+async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int, str | None]:
+    """A JSON list of candles, ascending, how many there are, and a link to those of the range that did not fit in.
 
     With a start the first `limit` candles that open in the range, without one the last. Each is built from all of its
     trades, also where the range begins or ends. Buckets without trades have no candle.
@@ -41,7 +42,7 @@ async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int
     if data is None:
         evidence = await evidence_for(store, symbol, found.candles, found.before, found.after)
         data = await store.run(lambda: written(found.verdicts(evidence)))
-    return data, len(found.candles)
+    return data, len(found.candles), found.others
 
 
 async def judged_candles(store: Store, symbol: str, asked: Candles) -> list[tuple[Candle, Verdict]]:
@@ -55,13 +56,17 @@ async def judged_candles(store: Store, symbol: str, asked: Candles) -> list[tupl
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Candles as they are stored, ascending, the ids beside them, and the exchange's newest time (ms)."""
+    """Candles as they are stored, ascending, the ids beside them, and the exchange's newest time (ms).
+
+    others: a link to those of the range that did not fit in.
+    """
 
     candles: list[Candle]
     timeframe: int
     before: int | None
     after: int | None
     exchange_time: int
+    others: str | None
 
     def verdicts(self, evidence: Evidence) -> list[Verdict]:
         return judged(
@@ -83,17 +88,23 @@ async def _found(store: Store, symbol: str, asked: Candles) -> _Found:
     newest_first = asked.start_time is None
     # One more than asked for: its ids say whether the candle beside it is whole.
     found, (before, after) = await asyncio.gather(
-        _read(store, symbol, window, asked.timeframe, asked.limit + 1, newest_first=newest_first),
+        read_candles(store, symbol, window, asked.timeframe, asked.limit + 1, newest_first=newest_first),
         neighbours(store, symbol, window, oldest // 1000, newest // 1000),
     )
     if not found:
         await check_known(store, symbol)
+    others = None
     if len(found) > asked.limit:
         beside = found.pop()
         before, after = (beside.last_id, after) if newest_first else (before, beside.first_id)
+        others = (
+            link("prev", asked.dict(), end_time=beside.open_time)
+            if newest_first
+            else link("next", asked.dict(), start_time=beside.open_time)
+        )
     if newest_first:
         found.reverse()
-    return _Found(found, asked.timeframe, before, after, newest)
+    return _Found(found, asked.timeframe, before, after, newest, others)
 
 
 async def evidence_for(
@@ -119,7 +130,7 @@ async def evidence_for(
         return NO_EVIDENCE
 
 
-async def _read(
+async def read_candles(
     store: Store, symbol: str, window: Window, timeframe: int, limit: int, *, newest_first: bool
 ) -> list[Candle]:
     """The first `limit` candles of the window, or the last ones, newest first."""
@@ -154,22 +165,45 @@ async def neighbours(
     return sides[1][1] if 1 in sides else None, sides[0][0] if 0 in sides else None
 
 
-async def trades(store: Store, symbol: str, asked: Trades) -> tuple[bytes, int]:
-    """A JSON list of trades, ascending, and how many there are.
+async def trades(store: Store, symbol: str, asked: Trades) -> tuple[bytes, int, str | None]:
+    """A JSON list of trades, ascending, how many there are, and a link to those of the range that did not fit in.
 
     From an id or a start on, or else the last ones (up to the end). Raises as `candles` does.
     """
     check_range(asked.start_time, asked.end_time)
     if asked.from_id is not None and (asked.start_time is not None or asked.end_time is not None):
         raise BadParameter("from_id: cannot be combined with start_time or end_time")
-    if asked.from_id is not None:
-        rows = await store.query("trades_from_id", symbol=symbol, from_id=asked.from_id, limit=asked.limit)
-    elif asked.start_time is not None:
-        end = MAX_TIME_MS if asked.end_time is None else asked.end_time
-        rows = await store.query("trades_by_time", symbol=symbol, start=asked.start_time, end=end, limit=asked.limit)
+    here = _beginning(asked)
+    if here is None:
+        return *await latest_trades(store, symbol, asked.limit, end=asked.end_time), None
+    limit = asked.limit + here.given + 1
+    if here.way is Way.ID:
+        rows = await store.query("trades_from_id", symbol=symbol, from_id=here.aggregate_id, limit=limit)
     else:
-        return await latest_trades(store, symbol, asked.limit, end=asked.end_time)
-    return await _trades(store, symbol, rows)
+        where = {"start": here.time, "start_id": here.aggregate_id, "from_id": 0, "to_id": MAX_ID}
+        end = MAX_TIME_MS if asked.end_time is None else asked.end_time
+        rows = await store.query("trades_page", symbol=symbol, **where, end=end, limit=limit)
+    page, following = here.page(rows, asked.limit)
+    data, count = await _trades(store, symbol, page)
+    return data, count, link("next", asked.dict(), cursor=following) if following else None
+
+
+def _beginning(asked: Trades) -> Cursor | None:
+    """Where the answer begins; None when it is the newest trades that are asked for."""
+    if asked.from_id is not None:
+        first = Cursor(Way.ID, 0, asked.from_id)
+    elif asked.start_time is not None:
+        first = Cursor(Way.TIME, asked.start_time, 0)
+    elif asked.cursor is None:
+        return None
+    else:
+        raise BadParameter("cursor: belongs to a range with a start_time or a from_id")
+    if asked.cursor is None:
+        return first
+    here = Cursor.from_text(asked.cursor)
+    if here is None or here.way is not first.way or (here.time, here.aggregate_id) < (first.time, first.aggregate_id):
+        raise BadParameter("cursor: is none of this range; take it from the Link header of the answer before")
+    return here
 
 
 async def latest_trades(store: Store, symbol: str, limit: int, *, end: int | None = None) -> tuple[bytes, int]:

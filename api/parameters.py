@@ -36,6 +36,9 @@ class Trades(Schema):
     end_time: Time | None = None
     from_id: Annotated[int, Whole, Field(ge=0, le=MAX_ID, description="Smallest aggregate id.")] | None = None
     limit: Annotated[int, Whole, Field(ge=1, le=MOST_TRADES)] = 1000
+    cursor: Annotated[str, Field(max_length=60, description="Out of the Link header of the answer before.")] | None = (
+        None
+    )
 
 
 class Candles(Schema):

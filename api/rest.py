@@ -15,6 +15,7 @@ from api.export import router as export_router
 from api.parameters import Candles, Coverage, LatestTrades, Trades, normal_symbol
 from api.system import router as system_router
 from api.tickers import router as tickers_router
+from api.unknown import refusing_unknown_parameters
 
 api = NinjaAPI(
     title="DataProvider",
@@ -35,9 +36,12 @@ api.add_router("tickers", tickers_router)
     tags=["data"],
 )
 async def trades(request: HttpRequest, symbol: str, asked: Query[Trades]) -> HttpResponse:
-    """Aggregated trades, ascending: from an id or a time on, or else the newest."""
-    data, count = await market.trades(this_app().store, normal_symbol(symbol), asked)
-    return success(data, f"Retrieved {count} trades")
+    """Aggregated trades, ascending: from an id or a time on, or else the newest.
+
+    Where a range holds more than `limit`, the answer's Link header has the address of the next ones (`rel="next"`).
+    """
+    data, count, others = await market.trades(this_app().store, normal_symbol(symbol), asked)
+    return success(data, f"Retrieved {count} trades", others)
 
 
 @api.get(
@@ -62,9 +66,11 @@ async def klines(request: HttpRequest, symbol: str, asked: Query[Candles]) -> Ht
     """Candles of any number of minutes, ascending, that open in the range: with a start the first, else the newest.
 
     `closed`: the exchange's time has passed its end. `complete`: it is proven that no trade of it is missing.
+    Where a range holds more than `limit`, the answer's Link header has the address of the others: `rel="next"` of those
+    that follow, without a start `rel="prev"` of those before.
     """
-    data, count = await market.candles(this_app().store, normal_symbol(symbol), asked)
-    return success(data, f"Retrieved {count} candles")
+    data, count, others = await market.candles(this_app().store, normal_symbol(symbol), asked)
+    return success(data, f"Retrieved {count} candles", others)
 
 
 @api.get(
@@ -124,7 +130,8 @@ def urls() -> list[URLPattern | URLResolver]:
     patterns, _, _ = api.urls
     for pattern in patterns:
         if isinstance(pattern, URLPattern) and pattern.callback is not None and _is_operation(pattern):
-            pattern.callback = failures.allowing_only_its_methods(pattern.callback)
+            view = refusing_unknown_parameters(api, str(pattern.pattern), pattern.callback)
+            pattern.callback = failures.allowing_only_its_methods(view)
     return patterns
 
 

@@ -58,7 +58,7 @@ MIDDLEWARE = [
 
 CORS_ALLOWED_ORIGINS = list(CONFIG.cors_allowed_origins)
 CORS_ALLOW_HEADERS = [*default_headers, "x-api-key", "x-mbx-apikey"]
-CORS_EXPOSE_HEADERS = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"]
+CORS_EXPOSE_HEADERS = ["Link", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"]
 CORS_URLS_REGEX = r"^/(api|fapi|udf)/"
 
 TEMPLATES: list[dict[str, Any]] = [

@@ -41,32 +41,20 @@ async def trade_pieces(store: Store, symbol: str, asked: TradesExport) -> AsyncI
     end = MAX_TIME_MS if asked.end_time is None else asked.end_time
     # What is being collected now may go on beyond the last day.
     end = min(end, last * 1000 + _DAY_MS - 1) if asked.to_id is not None else end
-    start_id, limit = 0, PIECE + 1
+    start_id = 0
     while True:
         where = {"symbol": symbol, "start": start, "start_id": start_id, "end": end, "from_id": from_id, "to_id": to_id}
-        columns, following = await store.ask(lambda clickhouse, w=where, n=limit: _piece(clickhouse, w, n))  # type: ignore[misc]
+        columns = await store.ask(lambda clickhouse, w=where: _piece(clickhouse, w))  # type: ignore[misc]
         if len(columns[0]):
             yield columns
-        if following is None:
+        if len(columns[0]) < PIECE:
             return
-        limit = PIECE + 1 if len(columns[0]) else limit * 2
-        start, start_id = following
+        start, start_id = int(columns[5][-1]), int(columns[0][-1]) + 1
 
 
-def _piece(clickhouse: Any, where: dict[str, Any], limit: int) -> tuple[Columns, tuple[int, int] | None]:
-    """Some rows, and the key (time, id) that the next ones begin with; None: these were the last.
-
-    Trades under one key come in any order, so a piece never ends in the middle of them.
-    """
-    found = clickhouse.query_columns("trades_page", **where, limit=limit)
+def _piece(clickhouse: Any, where: dict[str, Any]) -> Columns:
+    """PIECE rows, and those of the same time and id as the last one; fewer only at the end of the range."""
+    found = clickhouse.query_columns("trades_page", **where, limit=PIECE)
     columns: Columns = [np.array(c, dtype=t) for c, t in zip(found or [()] * len(_TYPES), _TYPES, strict=True)]
-    ids, times = columns[0], columns[5]
-    following = None
-    if len(ids) == limit:
-        following = int(times[-1]), int(ids[-1])
-        order = np.flatnonzero((times != times[-1]) | (ids != ids[-1]))
-    else:
-        order = np.arange(len(ids))
-    columns = [column[order] for column in columns]
     order = np.lexsort((columns[3], columns[0], columns[5]))
-    return [column[order] for column in columns], following
+    return [column[order] for column in columns]
