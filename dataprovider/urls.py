@@ -9,6 +9,7 @@ from django.views.generic import TemplateView
 
 from api.binance.views import urls as binance_urls
 from api.rest import urls as rest_urls
+from api.udf.views import urls as udf_urls
 
 handler400 = "api.failures.bad_request"
 handler404 = "api.failures.not_found"
@@ -21,3 +22,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 if settings.CONFIG.enable_rest_api:
     urlpatterns.append(path("api/v1/", include((rest_urls(), "ninja"), namespace="api-v1")))
     urlpatterns.append(path("fapi/", include(binance_urls())))
+    urlpatterns.append(path("udf/", include(udf_urls())))
