@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
@@ -9,13 +11,22 @@ from ninja import NinjaAPI, Query
 
 from api import examples, failures, market, proof, shapes
 from api.apps import this_app
-from api.documenting import answers, example
+from api.client import client_source
+from api.documenting import answers, example, refusal_examples, refusals
 from api.envelope import success
 from api.export import router as export_router
 from api.parameters import Candles, Coverage, LatestTrades, Trades, normal_symbol
 from api.system import router as system_router
 from api.tickers import router as tickers_router
 from api.unknown import refusing_unknown_parameters
+
+#: The client as a file in the documentation.
+CLIENT: dict[str, Any] = {
+    "responses": {
+        200: {"description": "The file.", "content": {"text/x-python": {"schema": {"type": "string"}}}},
+        **refusal_examples(),
+    }
+}
 
 api = NinjaAPI(
     title="DataProvider",
@@ -111,6 +122,12 @@ async def integrity_summary(request: HttpRequest) -> HttpResponse:
     """How far each symbol can be trusted: up to `trust_id` everything is stored, or absent upstream with evidence."""
     data, count = await proof.summary(this_app().store)
     return success(data, f"Retrieved {count} symbols")
+
+
+@api.get("client.py", response=refusals(), tags=["client"], openapi_extra=CLIENT)
+async def python_client(request: HttpRequest) -> HttpResponse:
+    """A Python client in one file, to save beside a notebook or a bot."""
+    return HttpResponse(client_source(), content_type="text/x-python; charset=utf-8")
 
 
 @api.get(
