@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig, apps
 
 if TYPE_CHECKING:
+    from api.binance.streams.trades import Trades
     from api.export.stream import Turns
     from api.health import HealthCheck
     from api.sources import Sources
@@ -57,6 +58,15 @@ class ApiConfig(AppConfig):
         from api.streaming.hub import Hub
 
         return Hub(self.store, settings.REDIS_URL)
+
+    @cached_property
+    def trades(self) -> Trades:
+        """Aggregated trades for those who asked for them."""
+        from django.conf import settings
+
+        from api.binance.streams.trades import Trades
+
+        return Trades(settings.REDIS_URL)
 
     @cached_property
     def connections(self) -> Connections:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,6 +19,7 @@ from redis.exceptions import RedisError
 from collectors.backoff import Backoff
 from collectors.live import MinuteBar
 from collectors.shards import shard_of
+from collectors.trade import Trade
 from dataprovider.heartbeat import HEARTBEAT_SECONDS, WorkerStatus, write_worker
 
 logger = logging.getLogger(__name__)
@@ -27,9 +30,28 @@ PUBLISH_INTERVAL = 0.025
 MOST_KEPT = 5_000
 
 
+TRADES = "dataprovider:trades:"
+TRADES_PATTERN = f"{TRADES}*"
+#: How often workers look for who listens to trades (seconds).
+LOOK_INTERVAL = 0.5
+#: While Valkey does not take them, so many trades wait; the older ones are dropped: who listens sees it by the ids.
+MOST_TRADES = 20_000
+
+
 def minute_channel(shard: int) -> str:
     """The Valkey channel on which a shard's live minutes are published: a JSON list of bars a message."""
     return f"dataprovider:minutes:{shard}"
+
+
+def trade_channel(symbol: str) -> str:
+    """The Valkey channel of a symbol's trades, published only while somebody listens: see `trade_message`."""
+    return f"{TRADES}{symbol}"
+
+
+def trade_message(symbol: str, trades: list[Trade]) -> bytes:
+    """Trades as they are published: `t` is a list of [id, price, quantity, first, last, time, maker, event time]."""
+    rows = [each[1:] for each in trades]
+    return orjson.dumps({"s": symbol, "t": rows})
 
 
 def bar_message(bar: MinuteBar, exchange_ms: int) -> dict[str, Any]:
@@ -70,6 +92,10 @@ class Publisher:
         self._backoff = Backoff(first=0.2, most=5.0)
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self.failures = 0
+        #: Symbols whose trades somebody listens to: only those are to be offered.
+        self.wanted: frozenset[str] = frozenset()
+        self._trades: deque[Trade] = deque(maxlen=MOST_TRADES)
+        self._next_look = 0.0
 
     def start(self) -> None:
         """Begin to publish."""
@@ -80,6 +106,11 @@ class Publisher:
         messages = {(bar.symbol, bar.minute): bar_message(bar, exchange_ms) for bar in bars}
         with self._lock:
             self._changed.update(messages)
+
+    def offer_trades(self, trades: Iterable[Trade]) -> None:
+        """Hand over trades of symbols that are `wanted`; never blocks on Valkey."""
+        with self._lock:
+            self._trades.extend(trades)
 
     def stop(self) -> None:
         """Publish what is left, once, and end the thread."""
@@ -93,6 +124,7 @@ class Publisher:
             beats += max(PUBLISH_INTERVAL, waited)
             try:
                 self._publish()
+                self._look()
                 if beats >= HEARTBEAT_SECONDS or stopping:
                     beats = 0.0
                     write_worker(self._redis, self._status())
@@ -106,17 +138,32 @@ class Publisher:
             if stopping:
                 return
 
+    def _look(self) -> None:
+        """See who listens to trades: one cheap question, whatever the number of symbols."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_INTERVAL
+            channels = self._redis.pubsub_channels(TRADES_PATTERN)
+            names = {each if isinstance(each, str) else each.decode() for each in channels}
+            self.wanted = frozenset(name.removeprefix(TRADES) for name in names - {TRADES_PATTERN})
+
     def _publish(self) -> None:
         with self._lock:
             changed, self._changed = self._changed, {}
-        if not changed:
+            trades, self._trades = self._trades, deque(maxlen=MOST_TRADES)
+        if not changed and not trades:
             return
+        symbols: dict[str, list[Trade]] = {}
+        for trade in trades:
+            symbols.setdefault(trade.symbol, []).append(trade)
         shards: dict[int, list[dict[str, Any]]] = {}
         for message in changed.values():
             shards.setdefault(shard_of(message["s"]), []).append(message)
         pipeline = self._redis.pipeline(transaction=False)
         for shard, messages in shards.items():
             pipeline.publish(minute_channel(shard), orjson.dumps(messages))
+        for symbol, each in symbols.items():
+            pipeline.publish(trade_channel(symbol), trade_message(symbol, each))
         try:
             pipeline.execute()
         except RedisError:

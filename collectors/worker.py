@@ -170,6 +170,9 @@ class Worker:
             self._pool.alive(line)
             now = self._clock()
             self._ingest.add(decoded.trades, now)
+            wanted = self._publisher.wanted
+            if wanted:
+                self._publisher.offer_trades(trade for trade in decoded.trades if trade.symbol in wanted)
             event_time = decoded.trades[-1].event_time
             if event_time > self._exchange_ms:
                 self._exchange_ms, self._exchange_at = event_time, now

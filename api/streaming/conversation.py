@@ -36,10 +36,10 @@ class Conversation:
         self._subscriptions: dict[tuple[str, int], Subscription] = {}
         self._beginning = 0
 
-    async def take(self, text: str | None) -> None:
+    async def take(self, message: str | bytes | None) -> None:
         """Obey one message; whatever is wrong with it is answered."""
         try:
-            request = read_request(text)
+            request = read_request(message)
         except RequestError as error:
             self._outbox.put_json(type="error", error_code=error.code, message=str(error), details=None)
             return

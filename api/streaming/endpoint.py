@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from api.apps import this_app
 from api.security.limits import address_to_count
@@ -20,26 +22,65 @@ logger = logging.getLogger(__name__)
 POLICY_VIOLATION, TRY_AGAIN_LATER = 4008, 4013
 
 
+class Talk(Protocol):
+    """What one client asks for."""
+
+    async def take(self, message: str | bytes | None) -> None:
+        """Obey one message; whatever is wrong with it is answered."""
+
+    def end(self) -> None:
+        """The client has gone."""
+
+
 async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application."""
+    """The ASGI application of /ws/stream."""
+    app = this_app()
+
+    def begin(outbox: Outbox) -> Talk:
+        return Conversation(app.hub, outbox, most_subscriptions=app.most_subscriptions)
+
+    async def beat(outbox: Outbox) -> None:
+        while True:
+            await asyncio.sleep(app.heartbeat_seconds)
+            outbox.put_json(type="heartbeat", timestamp=_now_ms(), connections_count=len(app.connections))
+
+    await serve(scope, receive, send, begin=begin, beside=beat, error_text=error_text)
+
+
+async def serve(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    begin: Callable[[Outbox], Talk],
+    beside: Callable[[Outbox], Coroutine[Any, Any, None]],
+    error_text: Callable[[str], str],
+) -> None:
+    """One connection, from its handshake to its end.
+
+    `begin` makes the conversation, `beside` runs as long as it does, and `error_text` writes the last message to a
+    client that must go.
+    """
     if (await receive())["type"] != "websocket.connect":
         return
     await send({"type": "websocket.accept"})
     address = address_to_count(scope["client_address"])
     app = this_app()
     outbox = Outbox()
-    if not app.connections.open(address):
-        most = app.connections.most_per_address
-        outbox.put_json(**error_frame("CONNECTION_ERROR", f"An address may have {most} connections."))
-        await send({"type": "websocket.send", "text": await outbox.next()})
+
+    async def dismiss(sentence: str) -> None:
+        await send({"type": "websocket.send", "text": error_text(sentence)})
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+
+    if not app.connections.open(address):
+        await dismiss(f"An address may have {app.connections.most_per_address} connections.")
         return
-    conversation = Conversation(app.hub, outbox, most_subscriptions=app.most_subscriptions)
+    talk = begin(outbox)
     pressure = Pressure(send)
     work = [
-        asyncio.create_task(_listen(receive, conversation)),
+        asyncio.create_task(_listen(receive, talk)),
         asyncio.create_task(_write(outbox, pressure, send)),
-        asyncio.create_task(_beat(outbox, app.heartbeat_seconds)),
+        asyncio.create_task(beside(outbox)),
         asyncio.create_task(_overflow(outbox)),
     ]
     try:
@@ -52,23 +93,20 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
-        conversation.end()
+        talk.end()
         pressure.release()
     if outbox.overflown.is_set():
         name = scope["client_address"][:60]
         logger.warning("%s did not read what it had subscribed to: its connection is closed", name)
-        frame = error_frame("CONNECTION_ERROR", "You read too slowly: the connection is closed.")
-        outbox = Outbox()
-        outbox.put_json(**frame)
-        await send({"type": "websocket.send", "text": await outbox.next()})
-        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        await dismiss("You read too slowly: the connection is closed.")
     elif work[0] not in done:
         await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
 
 
-async def _listen(receive: Receive, conversation: Conversation) -> None:
+async def _listen(receive: Receive, talk: Talk) -> None:
     while (message := await receive())["type"] != "websocket.disconnect":
-        await conversation.take(message.get("text"))
+        text = message.get("text")
+        await talk.take(message.get("bytes") if text is None else text)
 
 
 async def _write(outbox: Outbox, pressure: Pressure, send: Send) -> None:
@@ -81,15 +119,9 @@ async def _overflow(outbox: Outbox) -> None:
     await outbox.overflown.wait()
 
 
-async def _beat(outbox: Outbox, seconds: float) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        outbox.put_json(type="heartbeat", timestamp=_now_ms(), connections_count=len(this_app().connections))
-
-
-def error_frame(code: str, message: str) -> dict[str, Any]:
-    """An error as the protocol has it."""
-    return {"type": "error", "error_code": code, "message": message, "details": None}
+def error_text(sentence: str) -> str:
+    """The protocol's error for what has nothing to do with a message."""
+    return json.dumps({"type": "error", "error_code": "CONNECTION_ERROR", "message": sentence, "details": None})
 
 
 def _now_ms() -> int:

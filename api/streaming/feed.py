@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from api.binance.intervals import Interval
@@ -30,10 +30,10 @@ MOST_CORRECTIONS = 1001
 class Feed:
     """What subscribers of one symbol share."""
 
-    def __init__(self, symbol: str, store: Store, newest_ms: int, known: Known | None) -> None:
-        """`newest_ms` is the newest time known of the exchange."""
+    def __init__(self, symbol: str, store: Store, exchange_ms: Callable[[], int], known: Known | None) -> None:
+        """`exchange_ms` says the exchange's time."""
         self.symbol = symbol
-        self.minutes = SymbolMinutes(max(0, newest_ms // MINUTE_MS - KEPT_MINUTES) * MINUTE_MS)
+        self.minutes = SymbolMinutes(max(0, exchange_ms() // MINUTE_MS - KEPT_MINUTES) * MINUTE_MS)
         self.charts: dict[Interval, Chart] = {}
         self.subscriptions: dict[Interval, list[Subscription]] = {}
         #: Interval -> how many are subscribed to it or about to be.
@@ -51,9 +51,10 @@ class Feed:
         self._store = store
         self._reading = Reading(store, symbol)
         self._patience = 1.0
+        self._exchange_ms = exchange_ms
         self._closed_until = 0
 
-    async def read(self, exchange_ms: int, repaired: Sequence[OpenGap] = ()) -> None:
+    async def read(self, repaired: Sequence[OpenGap] = ()) -> None:
         """Read all that is stored of the minutes and charts, and tell of it. Raises what Store.query raises."""
         async with self.lock:
             charts = list(self.charts.values())
@@ -61,11 +62,11 @@ class Feed:
             # At once: what a repair brought is to be told as that.
             self._unread = [gap for gap in self._unread if gap not in repaired]
             told = self._combine()
-            self.tell(exchange_ms, repaired)
+            self.tell(repaired)
             if told:
                 self._repeat()
             await self._reading.explain(self.minutes, charts, self._closed_until)
-        self.tell(exchange_ms)
+        self.tell()
 
     async def chart(self, interval: Interval) -> Chart:
         """The chart of this interval, read when it is new. Raises what Store.query raises."""
@@ -81,11 +82,12 @@ class Feed:
                 self.charts[interval] = chart
             return chart
 
-    def tell(self, exchange_ms: int, repaired: Sequence[OpenGap] = ()) -> None:
+    def tell(self, repaired: Sequence[OpenGap] = ()) -> None:
         """Send what changed to whom it is shown; then let go of minutes that are too old to be kept apart.
 
         `repaired`: gaps of which the trades have come with the last reading.
         """
+        exchange_ms = self._exchange_ms()
         # Never back: what was said to be closed stays so, and what comes for it late corrects it.
         passed = max(self.minutes.closed_until, exchange_ms - GRACE_MS)
         # The final state of a minute must be known before it is sent as that.
@@ -104,15 +106,16 @@ class Feed:
                 self.repaired = [gap for gap in self.repaired if gap.reaches(self.minutes.floor)]
 
     def _send(self, subscriptions: Iterable[Subscription], shown: Shown) -> None:
-        """An update, written once for all subscriptions of a class."""
-        heads: dict[type, str] = {}
+        """An update, written once for all subscriptions of a form."""
+        heads: dict[Hashable, str] = {}
         for subscription in subscriptions:
             if shown.candle.open_time < subscription.since:
                 continue
-            head = heads.get(type(subscription))
+            form = subscription.form
+            head = heads.get(form)
             if head is None:
-                head = heads[type(subscription)] = subscription.head(shown)
-            subscription.update(head, self.known)
+                head = heads[form] = subscription.head(shown, self._exchange_ms())
+            subscription.update(shown, head, self.known)
 
     def plan(self, now: float) -> None:
         """Decide when to read again: soon and then ever more seldom, as long as ids are missing."""
@@ -148,10 +151,10 @@ class Feed:
                 newest = shown[max(shown)]
                 self._send(subscriptions, replace(newest, corrected=False))
 
-    async def correct(self, closed: Sequence[OpenGap], exchange_ms: int) -> None:
+    async def correct(self, closed: Sequence[OpenGap]) -> None:
         """Read again after these gaps were closed, and send the candles that they touch."""
         self.repaired.extend(gap for gap in closed if gap not in self.repaired)
-        await self.read(exchange_ms, closed)
+        await self.read(closed)
         for interval, subscriptions in list(self.subscriptions.items()):
             if subscriptions and interval.minutes is not None and not interval.offset_ms:
                 await self._correct_older(self.charts[interval], interval.minutes, subscriptions, closed)

@@ -10,21 +10,18 @@ from typing import Any
 
 import orjson
 from django.db import DatabaseError
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from api.binance.intervals import Interval
 from api.market import check_known, judged_candles
 from api.parameters import Candles
 from api.store import Store
+from api.streaming.always import always
 from api.streaming.chart import Chart, Shown
 from api.streaming.feed import STORED_WITHIN, Feed
 from api.streaming.known import Known, OpenGap, read_known, read_repaired
+from api.streaming.listener import Listener
 from api.streaming.minutes import bar_of
 from api.streaming.subscription import Subscription
-from collectors.backoff import Backoff
 from collectors.publisher import minute_channel
 from collectors.shards import SHARD_COUNT
 from dataprovider.clickhouse import ClickHouseError
@@ -38,8 +35,6 @@ Begin = Callable[[Chart, int, Sequence[Shown], Known | None], Subscription]
 TICK_SECONDS = 0.25
 #: How often Postgres is asked about watched symbols (seconds).
 KNOWN_SECONDS = 1.0
-#: A connection to Valkey that said nothing for so long is asked whether it lives (seconds).
-SILENCE_SECONDS = 5.0
 
 
 class Hub:
@@ -47,11 +42,11 @@ class Hub:
 
     def __init__(self, store: Store, redis_url: str) -> None:
         self._store = store
-        self._redis_url = redis_url
+        channels = map(minute_channel, range(SHARD_COUNT))
+        self._listener = Listener(redis_url, channels, self._take, self._read_all_again)
         self._feeds: dict[str, Feed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
-        self._backoff = Backoff(first=0.2, most=5.0)
         #: The newest time known of the exchange (ms), and when it was learnt (monotonic; 0: from the store).
         self._exchange_ms = 0
         self._exchange_at = 0.0
@@ -84,7 +79,7 @@ class Hub:
                 break
         for each in older:
             chart.note(each.candle, each.verdict)
-        feed.tell(self.exchange_ms)
+        feed.tell()
         candles = [*older, *(chart.shown[at] for at in sorted(chart.shown))]
         shown = candles[-initial:] if initial else []
         newest = candles[-1].candle.open_time if candles else chart.opens_at(self.exchange_ms)
@@ -121,7 +116,7 @@ class Hub:
             await check_known(self._store, symbol)
             known, repaired = await self._known_of([symbol]), await self._repaired_of(symbol)
             if symbol not in self._feeds:
-                feed = Feed(symbol, self._store, max(newest, self.exchange_ms), known.get(symbol))
+                feed = Feed(symbol, self._store, lambda: max(newest, self.exchange_ms), known.get(symbol))
                 feed.repaired = repaired
                 feed.due = time.monotonic() + STORED_WITHIN
                 self._feeds[symbol] = feed
@@ -130,18 +125,8 @@ class Hub:
     def _start(self) -> None:
         if not self._started:
             self._started = True
-            self._spawn(self._always(self._listen))
-            self._spawn(self._always(self._tick))
-            self._spawn(self._always(self._watch_known))
-
-    async def _always(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Whatever goes wrong in one round, the next one comes."""
-        while True:
-            try:
-                await work()
-            except Exception:
-                logger.exception("Streaming failed and goes on")
-                await asyncio.sleep(1.0)
+            for work in (self._listener.listen, self._tick, self._watch_known):
+                self._spawn(always(work))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -152,35 +137,6 @@ class Hub:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("Streaming failed", exc_info=error)
-
-    async def _listen(self) -> None:
-        # Without retries of its own: what was missed while away must be noticed here.
-        redis = Redis.from_url(self._redis_url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=3.0)
-        try:
-            async with redis.pubsub(ignore_subscribe_messages=False) as channels:
-                await channels.subscribe(*map(minute_channel, range(SHARD_COUNT)))
-                self._read_all_again()
-                await self._take_messages(channels)
-        except (RedisError, OSError) as error:
-            logger.warning("Live minutes cannot be read from Valkey: %s", str(error).partition("\n")[0])
-        finally:
-            await redis.aclose()
-        await asyncio.sleep(self._backoff.next_delay())
-
-    async def _take_messages(self, channels: Any) -> None:
-        asked = False
-        while True:
-            message = await channels.get_message(timeout=SILENCE_SECONDS)
-            if message is None:
-                if asked:
-                    raise OSError("no answer to a ping")
-                await channels.ping()
-                asked = True
-                continue
-            asked = False
-            if message["type"] == "message":
-                self._backoff.reset()
-                self._take(message["data"])
 
     def _take(self, data: bytes) -> None:
         changed: dict[str, Feed] = {}
@@ -195,7 +151,7 @@ class Hub:
             elif feed.due is None:
                 feed.due = time.monotonic() + STORED_WITHIN
         for feed in changed.values():
-            feed.tell(self.exchange_ms)
+            feed.tell()
 
     def _read_all_again(self) -> None:
         for feed in self._feeds.values():
@@ -206,7 +162,7 @@ class Hub:
         await asyncio.sleep(TICK_SECONDS)
         now = time.monotonic()
         for feed in list(self._feeds.values()):
-            feed.tell(self.exchange_ms)
+            feed.tell()
             feed.plan(now)
             if feed.due is not None and now >= feed.due and not feed.lock.locked():
                 feed.due = None
@@ -214,7 +170,7 @@ class Hub:
 
     async def _reread(self, feed: Feed) -> None:
         try:
-            await feed.read(self.exchange_ms)
+            await feed.read()
         except ClickHouseError as error:
             logger.warning("%s is not read again yet: %s", feed.symbol, error)
             feed.due = time.monotonic() + 1.0
@@ -231,7 +187,7 @@ class Hub:
     async def _correct(self, feed: Feed, closed: list[OpenGap]) -> None:
         while self._feeds.get(feed.symbol) is feed:
             try:
-                await feed.correct(closed, self.exchange_ms)
+                await feed.correct(closed)
                 break
             except ClickHouseError as error:
                 logger.warning("A repair of %s is not shown yet: %s", feed.symbol, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from api.candles import candle_json
@@ -18,10 +18,14 @@ class Subscription(Protocol):
     chart: Chart
     since: int
 
-    def head(self, shown: Shown) -> str:
-        """The part of an update that is the same for every subscription of this class to the chart."""
+    @property
+    def form(self) -> Hashable:
+        """Subscriptions to a chart that have the same form get the same head."""
 
-    def update(self, head: str, known: Known | None) -> None:
+    def head(self, shown: Shown, exchange_ms: int) -> str:
+        """The part of an update that is written once for all of a form."""
+
+    def update(self, shown: Shown, head: str, known: Known | None) -> None:
         """Send an update; `known` is None while Postgres does not say."""
 
 
@@ -43,13 +47,17 @@ class NativeSubscription:
             known,
         )
 
-    def head(self, shown: Shown) -> str:
+    @property
+    def form(self) -> Hashable:
+        return NativeSubscription
+
+    def head(self, shown: Shown, exchange_ms: int) -> str:
         """An update without its status and its number."""
         candle = candle_json(shown.candle, shown.verdict)
         correction = "true" if shown.corrected else "false"
         return f'{{"type":"ohlcv_update",{self._name()},"data":{candle},"correction":{correction},'
 
-    def update(self, head: str, known: Known | None) -> None:
+    def update(self, shown: Shown, head: str, known: Known | None) -> None:
         """A candle that changed."""
         self._send(head, known)
 

@@ -26,5 +26,6 @@ def test_the_final_state_is_sent_and_late_trades_are_seen(
     market.trade(row(3, 59_999, price=102))
     frame = client.update(NEW_YEAR, trades_count=3)
     assert (frame["data"]["closed"], frame["data"]["close"], frame["correction"]) == (True, Decimal(102), True)
-    rest = server.get("/api/v1/data/klines/BTCUSDT").text
-    assert list(client.candles(1).values()) == json.loads(rest, parse_float=Decimal)["data"]
+    rest = json.loads(server.get("/api/v1/data/klines/BTCUSDT").text, parse_float=Decimal)["data"]
+    client.send(action="ping")
+    client.until(lambda _: list(client.candles(1).values()) == rest, "what REST says")

@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from collectors.live import LiveMinutes, MinuteBar
-from collectors.publisher import bar_message, minute_channel
+from collectors.publisher import bar_message, minute_channel, trade_channel, trade_message
 from collectors.shards import shard_of
 from collectors.trade import Trade
 from dataprovider.clickhouse import ClickHouse
@@ -45,6 +45,7 @@ class Market:
         minutes.add(trade)
         if published:
             self.publish()
+            self._redis.publish(trade_channel(each.symbol), trade_message(each.symbol, [trade]))
         else:
             self._changed.clear()
 
@@ -57,10 +58,10 @@ class Market:
             heard += int(self._redis.publish(minute_channel(shard_of(bar.symbol)), message))
         return heard
 
-    def is_heard(self) -> bool:
-        """Whether Valkey answers and somebody listens to it."""
+    def is_heard(self, channel: str = minute_channel(0)) -> bool:
+        """Whether Valkey answers and somebody listens to this channel."""
         try:
-            return bool(self._redis.pubsub_numsub(minute_channel(0))[0][1])
+            return bool(self._redis.pubsub_numsub(channel)[0][1])
         except RedisError:
             return False
 
