@@ -10,6 +10,7 @@ from django.apps import AppConfig, apps
 
 if TYPE_CHECKING:
     from api.binance.streams.trades import Trades
+    from api.dashboard.overview import Overview
     from api.export.stream import Turns
     from api.health import HealthCheck
     from api.sources import Sources
@@ -91,6 +92,13 @@ class ApiConfig(AppConfig):
         from api.sources import Sources
 
         return Sources(_config())
+
+    @cached_property
+    def overview(self) -> Overview:
+        """Everything at a glance."""
+        from api.dashboard.overview import Overview
+
+        return Overview(self.sources, _config())
 
     @cached_property
     def synchronization(self) -> Synchronization:

@@ -12,6 +12,7 @@ from ninja import NinjaAPI, Query
 from api import examples, failures, market, proof, shapes
 from api.apps import this_app
 from api.client import client_source
+from api.dashboard.routes import router as dashboard_router
 from api.documenting import answers, example, refusal_examples, refusals
 from api.envelope import success
 from api.export import router as export_router
@@ -37,6 +38,7 @@ api = NinjaAPI(
 failures.install(api)
 api.add_router("export", export_router)
 api.add_router("", system_router)
+api.add_router("", dashboard_router)
 api.add_router("tickers", tickers_router)
 
 

@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from collectors.backoff import Backoff
+from collectors.board import Board
 from collectors.live import MinuteBar
 from collectors.shards import shard_of
 from collectors.trade import Trade
@@ -89,6 +90,7 @@ class Publisher:
         self._changed: dict[tuple[str, int], dict[str, Any]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._board = Board()
         self._backoff = Backoff(first=0.2, most=5.0)
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self.failures = 0
@@ -128,6 +130,7 @@ class Publisher:
                 if beats >= HEARTBEAT_SECONDS or stopping:
                     beats = 0.0
                     write_worker(self._redis, self._status())
+                    self._board.write(self._redis)
                 self._backoff.reset()
                 waited = 0.0
             except RedisError as error:
@@ -158,6 +161,7 @@ class Publisher:
             symbols.setdefault(trade.symbol, []).append(trade)
         shards: dict[int, list[dict[str, Any]]] = {}
         for message in changed.values():
+            self._board.note(message)
             shards.setdefault(shard_of(message["s"]), []).append(message)
         pipeline = self._redis.pipeline(transaction=False)
         for shard, messages in shards.items():

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
 import django_stubs_ext
 from corsheaders.defaults import default_headers
+from django.core.exceptions import ImproperlyConfigured
 
 from dataprovider.config import Config, load_config
 from dataprovider.secrets import secret_key
 
 # ModelAdmin[Symbol] and the like, which the type checker needs, at run time too.
 django_stubs_ext.monkeypatch()
+
+
+def _folder_of(package: str) -> str:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImproperlyConfigured(f"The package {package} is not installed: run `make install`.")
+    return spec.submodule_search_locations[0]
+
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CONFIG: Config = load_config()
@@ -95,6 +105,8 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
+# The chart library (TradingView's Lightweight Charts) out of its package, which is not imported for that.
+STATICFILES_DIRS = [("lightweight-charts", Path(_folder_of("lightweight_charts")) / "js")]
 # Static files are served from where the packages have them: nothing to collect before a start.
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_USE_MANIFEST = False

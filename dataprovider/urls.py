@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from django.views.generic import TemplateView
+from django.views.generic import RedirectView, TemplateView
 
 from api.binance.views import urls as binance_urls
 from api.rest import urls as rest_urls
@@ -17,6 +17,7 @@ handler500 = "api.failures.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", TemplateView.as_view(template_name="index.html"), name="index"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}dashboard/icon.svg")),
     path("admin/", admin.site.urls),
 ]
 if settings.CONFIG.enable_rest_api:

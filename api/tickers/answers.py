@@ -122,7 +122,7 @@ def status(known: Known, name: str) -> dict[str, Any]:
         "last_boundary": {"at": milliseconds(boundary.at), "cause": boundary.cause, "verdict": boundary.verdict}
         if boundary
         else None,
-        "data_status": _data_status(stored, missing, jobs, trust.trust_ms if trust else None),
+        "data_status": status_of_data(stored, missing, jobs, trust.trust_ms if trust else None),
         "unavailable": known.unavailable,
     }
 
@@ -193,7 +193,7 @@ def _worker(known: Known, shard: int) -> dict[str, Any] | None:
     }
 
 
-def _data_status(
+def status_of_data(
     stored: Stored | None, missing: Missing | None, jobs: Jobs | None, trusted_until: int | None
 ) -> dict[str, Any]:
     """The same four fields as in the frames of /ws/stream, over everything that is stored."""

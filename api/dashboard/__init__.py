@@ -1,0 +1,1 @@
+"""The page at / and what only it asks for: everything at a glance, and each symbol's months."""
