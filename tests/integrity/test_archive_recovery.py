@@ -13,14 +13,17 @@ from collectors.binance.archive import ArchiveName
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
 from integrity.models import ArchiveFile, FileVerdict, JobStatus, RecoveryJob
+from integrity.models.jobs import BACKFILL_PRIORITY
 from integrity.recovery import queue
 from integrity.recovery.archivedays import ArchiveDays
-from integrity.recovery.gapplan import retry_after_bad_archives
+from integrity.recovery.gapplan import plan_gaps, retry_after_bad_archives
 from integrity.recovery.planner import day_of
 from tests.fixtures_exchange import RunningExchange
 from tests.fixtures_recovery import Recovery, Stored
 from tests.integrity.archives import Overlay, day_of_trades
+from tests.integrity.rows import make_job, make_symbol
 from tests.integrity.test_rest_recovery import store
+from tests.tickers.rows import hold
 
 StartExchange = Callable[..., RunningExchange]
 MakeRecovery = Callable[..., Recovery]
@@ -335,6 +338,37 @@ def test_a_gap_across_the_edge_of_the_look_back_comes_from_both_sources(
     recent = [trade for trade in found if trade[5] > now - 40 * 3_600_000]
     assert recent == recovered.published(recent[0][0], recent[-1][0])
     assert ArchiveFile.objects.filter(verdict=FileVerdict.GOOD).count() >= 2
+
+
+def test_no_archive_is_begun_while_more_urgent_work_waits(recovered: Recovery, overlay: Overlay) -> None:
+    trades = everything(published(overlay))
+    cut_out(recovered, trades, 500, 520)
+    plan_gaps()
+    job = queue.claim("test")
+    assert job is not None
+    RecoveryJob.objects.filter(pk=job.pk).update(priority=BACKFILL_PRIORITY)
+    job.priority = BACKFILL_PRIORITY
+    make_job(make_symbol("ETHUSDT"))
+    recovered.performer.perform(job)
+    job.refresh_from_db()
+    assert (job.status, job.reason, job.rows_stored) == (JobStatus.PENDING, "Makes room for more urgent work.", 0)
+
+
+def test_history_of_what_is_collected_waits_until_it_is_known_where_the_stream_begins(
+    recovered: Recovery, overlay: Overlay
+) -> None:
+    """A worker may hold trades that the table does not show yet."""
+    trades = everything(published(overlay))
+    hold("BTCUSDT")
+    add_days(recovered, DAYS[0], DAYS[2])
+    (job,) = recovered.run()
+    assert (job.status, job.reason) == (JobStatus.PENDING, "Waits for the first live trade of BTCUSDT.")
+    assert recovered.stored() == []
+    live = (trades[-1][0] + 1, *trades[-1][1:5], trades[-1][5] + 86_400_000, trades[-1][6])
+    store(recovered, [live], "live")
+    (job,) = recovered.again()
+    assert job.status == JobStatus.DONE
+    assert recovered.stored() == [*trades, live]
 
 
 def test_history_up_to_today_ends_where_live_collection_begins(
