@@ -7,7 +7,7 @@ from typing import Any
 from api import shapes
 
 _WHY = {
-    400: ("INVALID_PARAMETER", "limit: input should be less than or equal to 1000"),
+    400: ("INVALID_PARAMETER", "limit: must be 1000 or less"),
     401: ("INVALID_API_KEY", "The API key is not known here, or was revoked."),
     403: ("FORBIDDEN", "203.0.113.7 is not in ALLOWED_IPS."),
     404: ("UNKNOWN_SYMBOL", "There is no symbol 'NONE' here."),

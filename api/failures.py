@@ -147,7 +147,14 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     return defaults.server_error(request)
 
 
+#: Pydantic's types of error that name a bound.
+_BOUNDS = {"greater_than_equal": ("ge", "more"), "less_than_equal": ("le", "less")}
+
+
 def _sentence(item: dict[str, Any]) -> str:
     name = str(item["loc"][-1])
+    if item["type"] in _BOUNDS:
+        bound, words = _BOUNDS[item["type"]]
+        return f"{name}: must be {item['ctx'][bound]} or {words}"
     message = str(item["msg"]).removeprefix("Value error, ")
     return f"{name}: {message[0].lower()}{message[1:]}"

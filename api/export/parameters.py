@@ -8,9 +8,9 @@ from typing import Annotated
 from ninja import Schema
 from pydantic import Field
 
-from api.parameters import MAX_ID, Time, Whole
+from api.parameters import LEFT_OUT, MAX_ID, Time, Whole
 
-Id = Annotated[int, Whole, Field(ge=0, le=MAX_ID)]
+Id = Annotated[int, Field(ge=0, le=MAX_ID), Whole]
 
 
 class Format(StrEnum):
@@ -30,15 +30,15 @@ class Format(StrEnum):
 
 
 class Asked(Schema):
-    start_time: Time | None = None
-    end_time: Time | None = None
+    start_time: Annotated[Time | None, LEFT_OUT] = None
+    end_time: Annotated[Time | None, LEFT_OUT] = None
     format: Annotated[Format, Field(description="csv, parquet, or arrow (the IPC stream).")] = Format.CSV
 
 
 class TradesExport(Asked):
-    from_id: Annotated[Id, Field(description="Smallest aggregate id.")] | None = None
-    to_id: Annotated[Id, Field(description="Largest aggregate id.")] | None = None
+    from_id: Annotated[Annotated[Id, Field(description="Smallest aggregate id.")] | None, LEFT_OUT] = None
+    to_id: Annotated[Annotated[Id, Field(description="Largest aggregate id.")] | None, LEFT_OUT] = None
 
 
 class CandlesExport(Asked):
-    timeframe: Annotated[int, Whole, Field(ge=1, le=43_200, description="Minutes; any number of them.")] = 1
+    timeframe: Annotated[int, Field(ge=1, le=43_200, description="Minutes; any number of them."), Whole] = 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import requests
+from django.db import connection
 from django.db.models import Max
 from django.db.models.functions import Now
 from redis import Redis
@@ -109,18 +111,25 @@ def synchronizer(hosts: list[HostStatus] | None, directory: Directory | None) ->
 
 
 class Synchronization:
-    """Reading the exchange's list of contracts at somebody's request, one at a time in a process."""
+    """Reading the exchange's list of contracts at somebody's request: one at a time, whose result all get who asked."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._redis = Redis.from_url(
             config.redis_url or "redis://127.0.0.1:1/0", socket_timeout=1.0, socket_connect_timeout=1.0
         )
-        self._one_at_a_time = threading.Lock()
+        # A thread of its own: it may wait for its turn at the exchange, and candles must not wait with it.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="synchronization")
+        self._under_way: asyncio.Future[SyncResult] | None = None
 
-    def run(self) -> SyncResult:
+    async def run(self) -> SyncResult:
         """Ask the exchange, inside its weight, and write down what changed. Raises ExchangeProblem, django.db.Error."""
-        with self._one_at_a_time, requests.Session() as session:
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.get_running_loop().run_in_executor(self._thread, self._synchronize)
+        return await asyncio.shield(self._under_way)
+
+    def _synchronize(self) -> SyncResult:
+        with requests.Session() as session:
             rest = Rest(
                 self._config.binance_rest_url,
                 WeightBudget(self._redis),
@@ -128,4 +137,7 @@ class Synchronization:
                 patience(PATIENCE_SECONDS),
                 session,
             )
-            return sync_symbols(rest.exchange_info())
+            try:
+                return sync_symbols(rest.exchange_info())
+            finally:
+                connection.close()

@@ -169,8 +169,7 @@ async def synchronizer(request: HttpRequest) -> HttpResponse:
 )
 async def sync(request: HttpRequest) -> HttpResponse:
     """Read the exchange's list of contracts now. New contracts are collected from the next second on."""
-    app = this_app()
-    result = await app.store.ask_postgres(app.synchronization.run)
+    result = await this_app().synchronization.run()
     message = (
         f"{result.listed} contracts: {result.added} new, {result.changed} changed, {result.delisted} no longer listed"
     )
