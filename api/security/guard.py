@@ -25,7 +25,7 @@ from dataprovider.config import Config
 logger = logging.getLogger(__name__)
 
 #: What is counted and may need a key; pages, static files and the admin are not.
-GUARDED = ("/api/", "/fapi/", "/udf/")
+GUARDED = ("/api/", "/fapi/", "/udf/", "/metrics")
 #: What needs no key even with REQUIRE_API_KEY: who watches the server, and the documentation of how to send a key.
 OPEN_TO_ALL = ("/api/v1/monitoring/health", "/api/v1/docs", "/api/v1/openapi.json")
 #: Methods that change nothing.

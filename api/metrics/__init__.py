@@ -1,0 +1,1 @@
+"""/metrics for Prometheus: the figures of all processes of all hosts, as they said them last."""
