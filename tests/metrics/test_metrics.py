@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import requests
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
@@ -76,8 +77,6 @@ def test_a_key_is_asked_for_where_keys_are_required(start_server: StartServer, r
     server = start_server(REQUIRE_API_KEY="true")
     assert server.get("/metrics").status_code == 401
     headers = {"Authorization": f"Bearer {new_key('read')}"}
-    import requests
-
     assert requests.get(f"{server.url}/metrics", headers=headers, timeout=10).status_code == 200
     assert server.get("/metricsandmore").status_code in (401, 404)
 
