@@ -87,6 +87,7 @@ class Supervisor:
         self._sync: Future[object] | None = None
         self._next_sync = 0.0
         self._problem = ""
+        self._deaths = 0
         # Until the exchange's list came back from Postgres, what is wanted is what was wanted last time.
         self._synced_at: float | None = None
         self._synced = False
@@ -132,6 +133,7 @@ class Supervisor:
                 worker.process.join()
             if worker.process is not None and not worker.process.is_alive():
                 code = worker.buried(now)
+                self._deaths += 1
                 logger.error("Worker %d ended with status %s: a new one is started.", worker.number, code)
                 # Inserts of the dead one may still be under way: only a higher epoch shuts them out.
                 worker.low_epochs.update(
@@ -221,6 +223,7 @@ class Supervisor:
             updated_ms=int(time.time() * 1000),
             synced=self._synced,
             problem=self._problem,
+            deaths=self._deaths,
         )
         try:
             write_host(self._redis, status)

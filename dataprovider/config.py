@@ -103,12 +103,27 @@ class Config(BaseModel):
     telegram_enabled: bool = False
     telegram_bot_token: str = ""
     telegram_chat_id: str = ""
+    telegram_api_url: str = "https://api.telegram.org"
+    alert_webhook_url: str = ""
+    alert_email_to: tuple[str, ...] = ()
+    alert_email_from: str = "dataprovider@localhost"
+    email_url: str = ""
+    alert_gap_minutes: Count = 15
+    alert_lag_seconds: Count = 10
+    alert_disk_percent: Annotated[int, Field(ge=0, le=99)] = 10
+    alert_patience_seconds: Annotated[float, Field(ge=0, le=600)] = 15.0
 
     system_stats_interval_seconds: Count = 300
     logs_dir: Path = Path("logs")
 
     @field_validator(
-        "load_only_tickers", "allowed_ips", "trusted_proxies", "allowed_hosts", "cors_allowed_origins", mode="before"
+        "load_only_tickers",
+        "allowed_ips",
+        "trusted_proxies",
+        "allowed_hosts",
+        "cors_allowed_origins",
+        "alert_email_to",
+        mode="before",
     )
     @classmethod
     def _comma_separated(cls, value: object) -> object:
@@ -169,6 +184,22 @@ class Config(BaseModel):
     @classmethod
     def _redis_url(cls, value: str) -> str:
         return _checked_url(value, ("redis", "rediss")) if value else value
+
+    @field_validator("telegram_api_url", "alert_webhook_url")
+    @classmethod
+    def _alert_url(cls, value: str) -> str:
+        return _checked_url(value, ("http", "https")) if value else value
+
+    @field_validator("email_url")
+    @classmethod
+    def _email_url(cls, value: str) -> str:
+        return _checked_url(value, ("smtp", "smtps", "smtp+tls")) if value else value
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Config:
+        if self.alert_email_to and not self.email_url:
+            raise ValueError("ALERT_EMAIL_TO is set: set EMAIL_URL too, such as smtp+tls://user:password@host:587")
+        return self
 
     @model_validator(mode="after")
     def _telegram_is_whole(self) -> Config:

@@ -70,6 +70,8 @@ class HostStatus:
     synced: bool = False
     #: What keeps it from collecting everything, as a sentence; empty when nothing does.
     problem: str = ""
+    #: How many workers have ended unasked since it started.
+    deaths: int = 0
 
 
 def write_host(redis: Redis, status: HostStatus) -> None:

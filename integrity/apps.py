@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+from django.conf import settings
 
 if TYPE_CHECKING:
     from collectors.sideprocess import SideProcess
@@ -15,13 +16,16 @@ class IntegrityConfig(AppConfig):
     verbose_name = "Recovery and proof"
 
     def side_processes(self, recovery_workers: int) -> list[SideProcess]:
-        """What the supervisor is to run beside its stream workers: nothing when there are no recovery workers."""
+        """What the supervisor is to run beside its stream workers: alerts where they have somewhere to go, recovery
+        where it has workers."""
         from collectors.sideprocess import SideProcess
-        from integrity.process import recovery_keeper, recovery_worker
+        from integrity.alerts.channels import channels_of
+        from integrity.process import alert_watch, recovery_keeper, recovery_worker
 
+        alerts = [SideProcess("The alerts", alert_watch)] if channels_of(settings.CONFIG) else []
         if not recovery_workers:
-            return []
+            return alerts
         workers = [
             SideProcess(f"Recovery worker {number}", recovery_worker, (number,)) for number in range(recovery_workers)
         ]
-        return [SideProcess("The recovery keeper", recovery_keeper), *workers]
+        return [*alerts, SideProcess("The recovery keeper", recovery_keeper), *workers]

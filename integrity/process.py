@@ -57,6 +57,15 @@ def recovery_keeper(link: Connection) -> None:
     _end()
 
 
+def alert_watch(link: Connection) -> None:
+    """Tells people when something needs one."""
+    stop = _begin(link, "alerts")
+    from integrity.alerts.watch import AlertWatch
+
+    AlertWatch(f"{socket.gethostname()}:{os.getpid()} alerts", stop).run()
+    _end()
+
+
 def _begin(link: Connection, name: str) -> threading.Event:
     """Set Django up; what is returned is set when the process is to end: by a signal, or its supervisor is gone."""
     import django

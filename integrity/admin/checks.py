@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from collectors.admin import ReadOnly
-from integrity.models import ArchiveFile, IntegrityRun, MonthCheck, SymbolTrust
+from integrity.models import ArchiveFile, Incident, IntegrityRun, MonthCheck, SymbolTrust
 
 
 @admin.register(MonthCheck)
@@ -64,3 +64,10 @@ class ArchiveFileAdmin(ReadOnly):
     list_display = ("__str__", "period", "verdict", "rows", "duplicates", "first_id", "last_id", "seen_at", "reason")
     list_filter = ("verdict", "period")
     search_fields = ("symbol", "date")
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnly):
+    list_display = ("key", "text", "began_at", "ended_at")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter), "began_at")
+    search_fields = ("key", "text")

@@ -2,6 +2,7 @@
 
 from integrity.models.checks import CheckResult, IntegrityRun, MonthCheck, SymbolTrust
 from integrity.models.files import ArchiveFile, FileVerdict
+from integrity.models.incidents import Incident
 from integrity.models.jobs import JOB_STATES, UNFINISHED_JOBS, Duty, JobEvent, JobKind, JobStatus, RecoveryJob, Source
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "CheckResult",
     "Duty",
     "FileVerdict",
+    "Incident",
     "IntegrityRun",
     "JobEvent",
     "JobKind",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -13,6 +13,7 @@ from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
 from integrity.admin.shapes import duration
 from integrity.models import CheckResult, IntegrityRun, JobKind, JobStatus, MonthCheck, RecoveryJob
+from integrity.models.jobs import NOW_PRIORITY
 from integrity.recovery import queue
 from integrity.recovery.queue import Progress
 from tests.clickhouse.trades import NEW_YEAR, Row
@@ -102,6 +103,27 @@ def test_recover_now_makes_a_job_or_takes_up_the_one_that_was_set_aside(admin: C
     RecoveryJob.objects.update(status=JobStatus.FAILED, attempts=8)
     act(admin, "collectors/gap", "recover_now", gap.pk)
     assert (RecoveryJob.objects.get().status, RecoveryJob.objects.get().attempts) == (JobStatus.PENDING, 0)
+    assert RecoveryJob.objects.get().priority == NOW_PRIORITY
+
+
+def test_gaps_are_found_by_their_age(admin: Client) -> None:
+    symbol = make_symbol()
+    for number, hours in enumerate((0.5, 5, 50, 500)):
+        gap = make_gap(symbol, 1000 * number + 1, 1000 * number + 9)
+        Gap.objects.filter(pk=gap.pk).update(opened_at=datetime.now(UTC) - timedelta(hours=hours))
+    for number, age in enumerate(("hour", "day", "week", "older")):
+        page = admin.get(f"/admin/collectors/gap/?age={age}").content.decode()
+        assert [first for first in (1, 1001, 2001, 3001) if f">{first}</td>" in page] == [1000 * number + 1], age
+
+
+def test_days_that_cannot_be_and_more_symbols_than_a_request_can_check_are_said(admin: Client) -> None:
+    symbol = make_symbol()
+    for first, last in (("2019-01-01", "2024-01-01"), ("2024-01-01", "2999-01-01")):
+        days = {"answered": "1", "first": first, "last": last, "source": "auto"}
+        assert "from 2019-09-01 at the earliest" in act(admin, "collectors/symbol", "backfill", symbol.pk, **days)
+    assert not RecoveryJob.objects.exists()
+    many = [symbol.pk, *(make_symbol(f"S{number}USDT").pk for number in range(50))]
+    assert "At most 50 at a time" in act(admin, "collectors/symbol", "verify_now", *many)
 
 
 def test_accepting_a_gap_as_absent_wants_a_reason_and_keeps_it(admin: Client) -> None:
@@ -177,6 +199,10 @@ def test_who_may_only_look_has_no_actions(admin: Client) -> None:
     assert "Try again now" not in client.get("/admin/integrity/recoveryjob/").content.decode()
     act(client, "integrity/recoveryjob", "cancel", job.pk)
     assert RecoveryJob.objects.get().status == JobStatus.PENDING
+    assert "Accept as absent" not in client.get("/admin/collectors/gap/").content.decode()
+    reason = {"answered": "yes", "reason": "I say so"}
+    act(client, "collectors/gap", "accept_as_absent", Gap.objects.get().pk, **reason)
+    assert Gap.objects.get().status == GapStatus.OPEN
 
 
 @pytest.mark.parametrize(
