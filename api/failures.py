@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from functools import wraps
 from typing import Any
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db.utils import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.views import defaults
 from ninja import NinjaAPI
@@ -102,22 +101,6 @@ def install(api: NinjaAPI) -> None:
     def defect(request: HttpRequest, error: Exception) -> HttpResponse:
         logger.error("%s failed", request.path, exc_info=error)
         return failure(500, "INTERNAL_ERROR", "Something went wrong here; it was written to the log.")
-
-
-def allowing_only_its_methods(view: AsyncView) -> AsyncView:
-    """The view, its plain 405 put into the envelope."""
-
-    @wraps(view)
-    async def enveloped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = await view(request, *args, **kwargs)
-        if not isinstance(response, HttpResponseNotAllowed):
-            return response
-        allowed = response["Allow"]
-        answer = failure(405, "METHOD_NOT_ALLOWED", f"{request.method} is not possible here, only {allowed}.")
-        answer["Allow"] = allowed
-        return answer
-
-    return enveloped
 
 
 def _is_api(request: HttpRequest) -> bool:

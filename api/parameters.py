@@ -17,7 +17,7 @@ MOST_TRADES, MOST_CANDLES = 10_000, 30_000
 MOST_TIMEFRAME = 43_200
 
 
-_WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_WHOLE = re.compile(r"-?[0-9]{1,100}", re.ASCII)
 
 
 def _digits(value: object) -> object:

@@ -7,6 +7,7 @@ import orjson
 from api.failures import UnknownSymbol
 from api.store import Store
 from integrity.checks import coverage
+from integrity.models import IntegrityRun
 
 
 async def certificate(store: Store, symbol: str, from_id: int) -> bytes:
@@ -21,7 +22,23 @@ async def certificate(store: Store, symbol: str, from_id: int) -> bytes:
     return orjson.dumps(found)
 
 
-async def summary(store: Store) -> tuple[bytes, int]:
-    """Every symbol's trust point as a JSON list, and how many there are. Raises django.db.Error."""
-    found = await store.ask_postgres(coverage.summary)
-    return orjson.dumps(found), len(found)
+async def summary(store: Store, *, checks: bool) -> tuple[bytes, str]:
+    """Every symbol's trust point as a JSON list, and how many there are as a sentence. Raises django.db.Error.
+
+    checks: ENABLE_INTEGRITY_CHECKS.
+    """
+    found, run = await store.ask_postgres(lambda: (coverage.summary(), IntegrityRun.objects.first()))
+    message = f"Retrieved {len(found)} symbols"
+    if not found:
+        message = "No symbol is checked yet: " + _why_not(run, checks=checks)
+    return orjson.dumps(found), message
+
+
+def _why_not(run: IntegrityRun | None, *, checks: bool) -> str:
+    if not checks:
+        return "ENABLE_INTEGRITY_CHECKS is off."
+    if run is None:
+        return "the first check has not begun; collectors make one soon after they have started."
+    if run.finished_at is None:
+        return "the first check is under way."
+    return "when the last check was made nothing was stored of any; the next one follows within a minute."

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI, Query
 
-from api import examples, failures, market, proof, shapes
+from api import examples, failures, http, market, proof, shapes
 from api.apps import this_app
 from api.client import client_source
 from api.dashboard.routes import router as dashboard_router
@@ -121,9 +122,12 @@ async def coverage(request: HttpRequest, symbol: str, asked: Query[Coverage]) ->
     tags=["integrity"],
 )
 async def integrity_summary(request: HttpRequest) -> HttpResponse:
-    """How far each symbol can be trusted: up to `trust_id` everything is stored, or absent upstream with evidence."""
-    data, count = await proof.summary(this_app().store)
-    return success(data, f"Retrieved {count} symbols")
+    """How far each symbol can be trusted: up to `trust_id` everything is stored, or absent upstream with evidence.
+
+    A symbol is missing here until its first check is done; while all are, `message` says why.
+    """
+    data, message = await proof.summary(this_app().store, checks=settings.CONFIG.enable_integrity_checks)
+    return success(data, message)
 
 
 @api.get("client.py", response=refusals(), tags=["client"], openapi_extra=CLIENT)
@@ -150,7 +154,8 @@ def urls() -> list[URLPattern | URLResolver]:
     for pattern in patterns:
         if isinstance(pattern, URLPattern) and pattern.callback is not None and _is_operation(pattern):
             view = refusing_unknown_parameters(api, str(pattern.pattern), pattern.callback)
-            pattern.callback = failures.allowing_only_its_methods(view)
+            streams = str(pattern.pattern).startswith("export/")
+            pattern.callback = http.complete(view, streams=streams)
     return patterns
 
 

@@ -32,6 +32,7 @@ router = Router(tags=["tickers"])
 _NO_POSTGRES = "Which symbols are collected cannot be read now; try again in a moment."
 
 
+@router.get("", include_in_schema=False)
 @router.get(
     "/", response=answers(shapes.TickersAnswer), openapi_extra=example([examples.TICKER], "Retrieved 1 tickers")
 )

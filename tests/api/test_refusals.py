@@ -116,7 +116,7 @@ def test_an_unknown_path_is_404(server: Server, path: str) -> None:
 def test_another_method_is_405_and_says_which_is_possible(server: Server, path: str, method: str) -> None:
     response = requests.request(method, f"{server.url}/api/v1/{path}", data={"a": "b"}, timeout=10)
     assert refusal(response)[:2] == (405, "METHOD_NOT_ALLOWED")
-    assert response.headers["Allow"] == "GET"
+    assert response.headers["Allow"] == "GET, HEAD"
 
 
 def test_a_host_name_that_is_not_ours_is_400(server: Server) -> None:
@@ -151,8 +151,10 @@ def test_the_documentation_lists_every_endpoint(server: Server) -> None:
         "/api/v1/admin/tickers/status",
         "/api/v1/client.py",
         "/api/v1/integrity/coverage/{symbol}",
+        "/api/v1/integrity/months/{symbol}",
         "/api/v1/integrity/summary",
         "/api/v1/monitoring/health",
+        "/api/v1/monitoring/overview",
         "/api/v1/monitoring/system-stats",
         "/api/v1/system/info",
         "/api/v1/tickers/",
