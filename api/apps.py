@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from api.store import Store
     from api.streaming.connections import Connections
     from api.streaming.hub import Hub
+    from api.streaming.presence import Presence
     from api.system.collection import Synchronization
     from dataprovider.config import Config
 
@@ -75,6 +76,15 @@ class ApiConfig(AppConfig):
         from api.streaming.connections import Connections
 
         return Connections(_config().websocket_connections_per_ip)
+
+    @cached_property
+    def presence(self) -> Presence:
+        """What this process tells others of its connections."""
+        from django.conf import settings
+
+        from api.streaming.presence import Presence
+
+        return Presence(settings.REDIS_URL, self.connections)
 
     @property
     def heartbeat_seconds(self) -> int:

@@ -19,6 +19,7 @@ from api.envelope import success
 from api.export import router as export_router
 from api.parameters import Candles, Coverage, LatestTrades, Trades, normal_symbol
 from api.system import router as system_router
+from api.system import websocket_router
 from api.tickers import router as tickers_router
 from api.unknown import refusing_unknown_parameters
 
@@ -39,6 +40,7 @@ api = NinjaAPI(
 failures.install(api)
 api.add_router("export", export_router)
 api.add_router("", system_router)
+api.add_router("admin/websocket", websocket_router)
 api.add_router("", dashboard_router)
 api.add_router("tickers", tickers_router)
 

@@ -15,6 +15,11 @@ class Connections:
     def __len__(self) -> int:
         return self._by_address.total()
 
+    @property
+    def by_address(self) -> dict[str, int]:
+        """How many each address has; those without any are left out."""
+        return dict(self._by_address)
+
     def open(self, address: str) -> bool:
         """Count one more; False, and not counted, when the address has as many as it may."""
         if self._by_address[address] >= self.most_per_address:

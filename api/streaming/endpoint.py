@@ -75,6 +75,7 @@ async def serve(
     if not app.connections.open(address):
         await dismiss(f"An address may have {app.connections.most_per_address} connections.")
         return
+    app.presence.tell()
     talk = begin(outbox)
     pressure = Pressure(send)
     work = [

@@ -149,6 +149,8 @@ def test_the_documentation_lists_every_endpoint(server: Server) -> None:
         "/api/v1/admin/synchronizer",
         "/api/v1/admin/system/sync",
         "/api/v1/admin/tickers/status",
+        "/api/v1/admin/websocket/connections",
+        "/api/v1/admin/websocket/status",
         "/api/v1/client.py",
         "/api/v1/integrity/coverage/{symbol}",
         "/api/v1/integrity/months/{symbol}",
