@@ -94,6 +94,9 @@ def test_jobs_are_cancelled_retried_and_moved(admin: Client) -> None:
     assert RecoveryJob.objects.get().priority == 150
     act(admin, "integrity/recoveryjob", "later", job.pk)
     assert RecoveryJob.objects.get().priority == 100
+    queue.claim("one")
+    assert "it is not waiting" in act(admin, "integrity/recoveryjob", "sooner", job.pk)
+    assert RecoveryJob.objects.get().priority == 100
 
 
 def test_recover_now_makes_a_job_or_takes_up_the_one_that_was_set_aside(admin: Client) -> None:
