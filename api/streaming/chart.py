@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api.binance.intervals import Interval
-from api.candles import NO_EVIDENCE, Candle, Evidence, Verdict, judged
+from api.candles import END_OF_TIME, NO_EVIDENCE, Candle, Evidence, Verdict, judged
 from api.streaming.minutes import SymbolMinutes, joined
 
 
@@ -105,6 +105,11 @@ class Chart:
             self.note(candle, verdict)
             changed.append(shown)
         return changed
+
+    def next_end(self) -> int:
+        """When the first candle ends (ms) that subscribers do not know to be closed; the far future without one."""
+        ends = [self.interval.following(at) for at, shown in self.shown.items() if not shown.verdict.closed]
+        return min(ends, default=END_OF_TIME * 1000)
 
     def _is_touched(self, candle: Candle, ranges: Iterable[tuple[int, int]]) -> bool:
         end = self.interval.following(candle.open_time)

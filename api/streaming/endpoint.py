@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 #: Close codes of ours (daphne sends 1000 and 3000-4999 only): what the client did, and that it may come back later.
 POLICY_VIOLATION, TRY_AGAIN_LATER = 4008, 4013
 
+#: A client that takes nothing for so long loses its connection.
+SLOW_SECONDS = 5.0
+
 
 class Talk(Protocol):
     """What one client asks for."""
@@ -112,7 +115,12 @@ async def _listen(receive: Receive, talk: Talk) -> None:
 
 async def _write(outbox: Outbox, pressure: Pressure, send: Send) -> None:
     while True:
-        await pressure.relieved()
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                await pressure.relieved()
+        except TimeoutError:
+            outbox.overflown.set()
+            return
         await send({"type": "websocket.send", "text": await outbox.next()})
 
 

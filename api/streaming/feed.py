@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from api.binance.intervals import Interval
+from api.candles import END_OF_TIME
 from api.market import judged_candles
 from api.parameters import Candles
 from api.store import Store
@@ -47,12 +48,16 @@ class Feed:
         self.repaired: list[OpenGap] = []
         #: When to read again (monotonic seconds), None: not needed.
         self.due: float | None = None
+        #: Whether a reading is under way, or waits for its turn.
+        self.is_read = False
         self.lock = asyncio.Lock()
         self._store = store
         self._reading = Reading(store, symbol)
         self._patience = 1.0
         self._exchange_ms = exchange_ms
         self._closed_until = 0
+        #: When the next candle ends (ms).
+        self._next_end = 0
 
     async def read(self, repaired: Sequence[OpenGap] = ()) -> None:
         """Read all that is stored of the minutes and charts, and tell of it. Raises what Store.query raises."""
@@ -66,6 +71,12 @@ class Feed:
             if told:
                 self._repeat()
             await self._reading.explain(self.minutes, charts, self._closed_until)
+        self.tell()
+
+    async def read_beginnings(self) -> None:
+        """Read only what workers lack that began inside a minute, and tell of it. Raises what Store.query raises."""
+        async with self.lock:
+            await self._reading.read_beginnings(self.minutes)
         self.tell()
 
     async def chart(self, interval: Interval) -> Chart:
@@ -93,10 +104,12 @@ class Feed:
         # The final state of a minute must be known before it is sent as that.
         self._closed_until = max(self._closed_until, min([passed, *self.minutes.unread]))
         times = [gap.times for gap in repaired]
+        self._next_end = END_OF_TIME * 1000
         for interval, chart in self.charts.items():
             subscriptions = self.subscriptions.get(interval, ())
             for shown in chart.changes(self.minutes, self._closed_until, times):
                 self._send(subscriptions, shown)
+            self._next_end = min(self._next_end, chart.next_end())
         # A reading under way is of the floor as it is.
         if not self.lock.locked():
             gone = self.minutes.raise_floor()
@@ -104,6 +117,11 @@ class Feed:
                 for chart in self.charts.values():
                     chart.fold(gone, self.minutes.floor)
                 self.repaired = [gap for gap in self.repaired if gap.reaches(self.minutes.floor)]
+
+    def tell_in_time(self) -> None:
+        """The same, when time alone may have ended a candle."""
+        if self._exchange_ms() - GRACE_MS >= self._next_end:
+            self.tell()
 
     def _send(self, subscriptions: Iterable[Subscription], shown: Shown) -> None:
         """An update, written once for all subscriptions of a form."""
@@ -121,8 +139,6 @@ class Feed:
         """Decide when to read again: soon and then ever more seldom, as long as ids are missing."""
         if self.minutes.is_settled:
             self._patience = 1.0
-        elif self.minutes.unread and self._patience == 1.0:
-            self.due, self._patience = now, 2.0
         elif self.due is None:
             self.due = now + self._patience
             self._patience = min(2 * self._patience, MOST_PATIENCE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ from api.streaming.chart import Chart, Shown
 from api.streaming.feed import STORED_WITHIN, Feed
 from api.streaming.known import Known, OpenGap, read_known, read_repaired
 from api.streaming.listener import Listener
-from api.streaming.minutes import bar_of
+from api.streaming.minutes import LiveBar, bar_of
 from api.streaming.subscription import Subscription
 from collectors.publisher import minute_channel
 from collectors.shards import SHARD_COUNT
@@ -33,6 +33,10 @@ Begin = Callable[[Chart, int, Sequence[Shown], Known | None], Subscription]
 
 #: How often time alone is looked at (seconds): candles that end, readings that are due.
 TICK_SECONDS = 0.25
+#: Symbols that are read again side by side.
+READINGS_AT_ONCE = 2
+#: Of each symbol the hub remembers so many published minutes.
+MINUTES_KEPT = 2
 #: How often Postgres is asked about watched symbols (seconds).
 KNOWN_SECONDS = 1.0
 
@@ -47,6 +51,10 @@ class Hub:
         self._feeds: dict[str, Feed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
+        self._turns = asyncio.Semaphore(READINGS_AT_ONCE)
+        #: Each symbol's newest minutes as they were published: who comes later begins with them.
+        self._newest: dict[str, dict[int, LiveBar]] = {}
+        self._listens_since = time.monotonic()
         #: The newest time known of the exchange (ms), and when it was learnt (monotonic; 0: from the store).
         self._exchange_ms = 0
         self._exchange_at = 0.0
@@ -118,7 +126,10 @@ class Hub:
             if symbol not in self._feeds:
                 feed = Feed(symbol, self._store, lambda: max(newest, self.exchange_ms), known.get(symbol))
                 feed.repaired = repaired
-                feed.due = time.monotonic() + STORED_WITHIN
+                for bar in self._newest.get(symbol, {}).values():
+                    feed.minutes.take(bar)
+                if time.monotonic() - self._listens_since < STORED_WITHIN:
+                    feed.due = time.monotonic() + STORED_WITHIN
                 self._feeds[symbol] = feed
         return self._feeds[symbol]
 
@@ -143,10 +154,15 @@ class Hub:
         for each in orjson.loads(data):
             if each["E"] > self._exchange_ms or not self._exchange_at:
                 self._exchange_ms, self._exchange_at = each["E"], time.monotonic()
-            feed = self._feeds.get(each["s"])
+            symbol, bar = each["s"], bar_of(each)
+            newest = self._newest.setdefault(symbol, {})
+            newest[bar.minute] = bar
+            if len(newest) > MINUTES_KEPT:
+                del newest[min(newest)]
+            feed = self._feeds.get(symbol)
             if feed is None:
                 continue
-            if feed.minutes.take(bar_of(each)):
+            if feed.minutes.take(bar):
                 changed[feed.symbol] = feed
             elif feed.due is None:
                 feed.due = time.monotonic() + STORED_WITHIN
@@ -154,26 +170,40 @@ class Hub:
             feed.tell()
 
     def _read_all_again(self) -> None:
+        self._newest.clear()
+        self._listens_since = time.monotonic()
         for feed in self._feeds.values():
-            self._spawn(self._reread(feed))
+            self._read_soon(feed, feed.read)
             feed.due = time.monotonic() + STORED_WITHIN
 
     async def _tick(self) -> None:
         await asyncio.sleep(TICK_SECONDS)
         now = time.monotonic()
         for feed in list(self._feeds.values()):
-            feed.tell()
+            feed.tell_in_time()
             feed.plan(now)
-            if feed.due is not None and now >= feed.due and not feed.lock.locked():
+            if feed.is_read:
+                continue
+            if feed.due is not None and now >= feed.due:
                 feed.due = None
-                self._spawn(self._reread(feed))
+                self._read_soon(feed, feed.read)
+            elif feed.minutes.unread:
+                self._read_soon(feed, feed.read_beginnings)
 
-    async def _reread(self, feed: Feed) -> None:
+    def _read_soon(self, feed: Feed, read: Callable[[], Awaitable[None]]) -> None:
+        feed.is_read = True
+        self._spawn(self._read(feed, read))
+
+    async def _read(self, feed: Feed, read: Callable[[], Awaitable[None]]) -> None:
+        """Read from the store, few at once: who waits for an update must not wait for this."""
         try:
-            await feed.read()
+            async with self._turns:
+                await read()
         except ClickHouseError as error:
             logger.warning("%s is not read again yet: %s", feed.symbol, error)
             feed.due = time.monotonic() + 1.0
+        finally:
+            feed.is_read = False
 
     async def _watch_known(self) -> None:
         await asyncio.sleep(KNOWN_SECONDS)

@@ -81,6 +81,8 @@ class SymbolMinutes:
         self._stored: dict[int, Candle] = {}
         #: What is stored of a minute before the id at which its worker began.
         self._beginnings: dict[int, tuple[int, Candle | None]] = {}
+        #: What was known of a minute before its worker's first trade, until that is read.
+        self._guesses: dict[int, Candle | None] = {}
         #: What is stored of a minute out of gaps (their ids) that were repaired: its worker never gets those trades.
         self._repairs: dict[int, dict[tuple[int, int], Candle]] = {}
         self._shown: dict[int, Candle] = {}
@@ -119,6 +121,7 @@ class SymbolMinutes:
     def take_beginning(self, minute: int, first_id: int, beginning: Candle | None) -> None:
         """What is stored of a minute below that id."""
         self._beginnings[minute] = first_id, beginning
+        self._guesses.pop(minute, None)
         self._show(minute)
 
     def take_repair(self, minute: int, ids: tuple[int, int], repaired: Candle) -> None:
@@ -159,7 +162,7 @@ class SymbolMinutes:
         gone = [candle for candle in self.candles() if candle.open_time < floor]
         self.floor = floor
         for candle in gone:
-            for minutes in (self._live, self._stored, self._beginnings, self._repairs, self._shown):
+            for minutes in (self._live, self._stored, self._beginnings, self._guesses, self._repairs, self._shown):
                 minutes.pop(candle.open_time, None)
             self.id_before = candle.last_id
         return gone
@@ -181,11 +184,15 @@ class SymbolMinutes:
         return live
 
     def _mended(self, minute: int, bar: LiveBar) -> Candle | None:
-        """The worker's bar and what is stored of what it missed; None while its beginning is not known."""
+        """The worker's bar and what is stored of what it missed; None while it is not clear what that is."""
         first_live = bar.candle.first_id
         first_id, beginning = (first_live, None) if bar.whole else self._beginnings.get(minute, (-1, None))
         if first_id != first_live:
-            return None
+            # Reading takes a moment, in which nobody should have to wait for what is known.
+            before = self._stored.get(minute) or self._shown.get(minute)
+            beginning = self._guesses.setdefault(minute, before)
+            if beginning is not None and beginning.last_id >= first_live:
+                return None
         live = bar.candle if beginning is None else together(minute, [beginning, bar.candle])
         repairs = [each for each in self._repairs.get(minute, {}).values() if each.first_id > first_live]
         if not repairs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any
 
 #: Frames that may wait for a client.
@@ -12,20 +13,30 @@ MOST_WAITING = 1000
 ROOM = 16
 
 
+@dataclass(slots=True)
+class Waiting:
+    """A frame in the queue: until it is sent its text may be replaced by what is newer."""
+
+    text: str
+    sent: bool = False
+
+
 class Outbox:
     """Frames on their way to one client; `overflown` is set when there are too many."""
 
     def __init__(self, size: int = MOST_WAITING) -> None:
-        self._frames: asyncio.Queue[str] = asyncio.Queue(size)
+        self._frames: asyncio.Queue[Waiting] = asyncio.Queue(size)
         self.overflown = asyncio.Event()
         self._taken = asyncio.Event()
 
-    def put(self, frame: str) -> None:
+    def put(self, frame: str) -> Waiting:
         """Queue a frame that is serialised already; never waits."""
+        waiting = Waiting(frame)
         try:
-            self._frames.put_nowait(frame)
+            self._frames.put_nowait(waiting)
         except asyncio.QueueFull:
             self.overflown.set()
+        return waiting
 
     def put_json(self, **frame: Any) -> None:
         """Queue a frame of plain values."""
@@ -39,6 +50,7 @@ class Outbox:
 
     async def next(self) -> str:
         """The next frame to send."""
-        frame = await self._frames.get()
+        waiting = await self._frames.get()
+        waiting.sent = True
         self._taken.set()
-        return frame
+        return waiting.text

@@ -59,6 +59,11 @@ class Reading:
         each = await self._chart(chart, minutes.floor, oldest, newest)
         chart.base, chart.id_before = each.base, each.id_before
 
+    async def read_beginnings(self, minutes: SymbolMinutes) -> None:
+        """Read what is stored of minutes inside of which their worker began, where that is not known."""
+        for minute, first_id, beginning in await self._beginnings(minutes):
+            minutes.take_beginning(minute, first_id, beginning)
+
     async def explain(self, minutes: SymbolMinutes, charts: Iterable[Chart], closed_until: int) -> None:
         """Ask Postgres about ids that are missing in these charts."""
         for chart in charts:

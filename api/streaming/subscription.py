@@ -9,7 +9,7 @@ from typing import Protocol
 from api.candles import candle_json
 from api.streaming.chart import Chart, Shown
 from api.streaming.known import Known
-from api.streaming.outbox import Outbox
+from api.streaming.outbox import Outbox, Waiting
 
 
 class Subscription(Protocol):
@@ -37,6 +37,8 @@ class NativeSubscription:
         self.since = since
         self._outbox = outbox
         self._sequence = 0
+        #: The newest update, if it may be replaced, and its candle.
+        self._open: tuple[Waiting | None, int] = None, -1
 
     def history(self, requested: int, candles: Sequence[Shown], known: Known | None) -> None:
         """The first frame: what is known up to now."""
@@ -55,20 +57,32 @@ class NativeSubscription:
         """An update without its status and its number."""
         candle = candle_json(shown.candle, shown.verdict)
         correction = "true" if shown.corrected else "false"
-        return f'{{"type":"ohlcv_update",{self._name()},"data":{candle},"correction":{correction},'
+        # Its newest trade: who waits for one sees when it is in.
+        newest = f'"correction":{correction},"last_id":{shown.candle.last_id},'
+        return f'{{"type":"ohlcv_update",{self._name()},"data":{candle},{newest}'
 
     def update(self, shown: Shown, head: str, known: Known | None) -> None:
-        """A candle that changed."""
-        self._send(head, known)
+        """A candle that changed. While the one before it still waits to be sent, only the newer one is."""
+        waiting, open_time = self._open
+        if waiting is not None and not waiting.sent and open_time == shown.candle.open_time:
+            waiting.text = self._text(head, known, self._sequence - 1)
+        else:
+            waiting = self._send(head, known)
+        # What is final or a correction is not replaced.
+        replaceable = not (shown.verdict.closed or shown.corrected)
+        self._open = waiting if replaceable else None, shown.candle.open_time
 
     def _name(self) -> str:
         symbol = json.dumps(self.chart.symbol, ensure_ascii=False)
         return f'"symbol":{symbol},"timeframe":"{self.chart.interval.minutes}m"'
 
-    def _send(self, head: str, known: Known | None) -> None:
+    def _text(self, head: str, known: Known | None, sequence: int) -> str:
         status = status_of(known, self.since, self.chart.complete_until)
-        self._outbox.put(f'{head}"data_status":{status},"sequence":{self._sequence}}}')
+        return f'{head}"data_status":{status},"sequence":{sequence}}}'
+
+    def _send(self, head: str, known: Known | None) -> Waiting:
         self._sequence += 1
+        return self._outbox.put(self._text(head, known, self._sequence - 1))
 
 
 def status_of(known: Known | None, since: int, complete_until: int | None) -> str:

@@ -73,6 +73,16 @@ class Exchange:
         """Per symbol what was put on at least one connection since it started."""
         return {symbol: SentIds(**ids) for symbol, ids in self._call(requests.get, "sent").items()}
 
+    def departures(self) -> list[tuple[str, int, int, float]]:
+        """Symbol, first and last id, Unix time (ms) of what left since the last call; noted from the first call on."""
+        return [tuple(each) for each in self._call(requests.get, "departures")["departures"]]
+
+    def trading(self, most: int) -> list[str]:
+        """Contracts that trade, at most so many."""
+        answer = requests.get(f"{self.url}/fapi/v1/exchangeInfo", timeout=30)
+        answer.raise_for_status()
+        return [each["symbol"] for each in answer.json()["symbols"] if each["status"] == "TRADING"][:most]
+
     def _call(self, method: Callable[..., requests.Response], what: str) -> dict[str, Any]:
         response = method(f"{self.url}/simulator/{what}", timeout=30)
         response.raise_for_status()

@@ -46,6 +46,7 @@ class Control:
     def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/simulator/state", self._state)
         router.add_get("/simulator/sent", self._sent)
+        router.add_get("/simulator/departures", self._departures)
         router.add_post("/simulator/start", self._start)
         router.add_post("/simulator/stop", self._stop)
         router.add_post("/simulator/clock", self._move_clock)
@@ -71,6 +72,9 @@ class Control:
 
     async def _state(self, request: web.Request) -> web.Response:
         return _json(self.state())
+
+    async def _departures(self, request: web.Request) -> web.Response:
+        return _json({"departures": self._hub.take_departures()})
 
     async def _sent(self, request: web.Request) -> web.Response:
         return _json({symbol: asdict(sent) for symbol, sent in self._hub.sent.items()})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,9 @@ from dataprovider.simulator.symbols import Contract
 from dataprovider.simulator.trades import Int64s
 
 logger = logging.getLogger(__name__)
+
+MOST_DEPARTURES = 500_000
+Departure = tuple[int, int, int, float]
 
 
 @dataclass(slots=True)
@@ -41,6 +46,8 @@ class Hub:
         self._trades: list[dict[Connection, None]] = [{} for _ in contracts]
         self._by_name = {contract.stream_symbol: index for index, contract in enumerate(contracts)}
         self._slowed: dict[Connection, None] = {}
+        #: When what left, once somebody asked: contract, first and last id, Unix time in ms.
+        self._departures: deque[Departure] | None = None
 
     @property
     def subscriptions(self) -> int:
@@ -87,8 +94,24 @@ class Hub:
                 self._count(run.contract, run.frames.trades.id, [(run.start, run.end)])
         for connection in touched:
             self._flush(connection)
+        if self._departures is not None and not faulty:
+            self._note_departures(runs, self._departures)
         for connection in self._slowed:
             connection.flush_delayed()
+
+    def take_departures(self) -> list[tuple[str, int, int, float]]:
+        """Symbol, first and last id, and when they were handed to the sockets (Unix time, ms), since the last call.
+
+        They are noted from the first call on, and as long as no fault touches trades.
+        """
+        taken, self._departures = self._departures or (), deque(maxlen=MOST_DEPARTURES)
+        return [(self._contracts[contract].symbol, first, last, at) for contract, first, last, at in taken]
+
+    def _note_departures(self, runs: Sequence[Run], departures: deque[Departure]) -> None:
+        now = time.time() * 1000
+        for run in runs:
+            ids = run.frames.trades.id
+            departures.append((run.contract, int(ids[run.start]), int(ids[run.end - 1]), now))
 
     def release_held(self) -> None:
         """Send what the reorder fault kept back."""

@@ -82,7 +82,7 @@ def test_a_demo_ends_with_a_clean_verdict_and_a_second_one_goes_on_with_the_data
     assert result["sent"] == result["stored"] > 2000
     assert (result["missing"], result["duplicates"], result["open_gaps"]) == (0, 0, 0)
     assert (result["symbols"], result["workers"]) == (30, 2)
-    assert result["frame_to_client_ms"] == {"p50": None, "p99": None}
+    assert 0 < result["frame_to_client_ms"]["p50"] <= result["frame_to_client_ms"]["p99"]
     second = demo(home, *options)
     assert second.returncode == 0, second.stderr
     # The exchange's ids went on where they had stopped, and the stored trades are still there: no gap between the runs.

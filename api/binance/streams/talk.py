@@ -18,7 +18,7 @@ from api.store import Store
 from api.streaming.chart import Chart, Shown
 from api.streaming.hub import Hub
 from api.streaming.known import Known
-from api.streaming.outbox import Outbox
+from api.streaming.outbox import Outbox, Waiting
 from dataprovider.clickhouse import ClickHouseError
 from dataprovider.simulator.commands import Command, CommandError, answer, read_command
 
@@ -31,12 +31,17 @@ Leave = Callable[[], None]
 class KlineSubscription:
     """Klines of one stream to one client. A kline is sent as closed once: what is corrected later is not sent here."""
 
-    def __init__(self, chart: Chart, stream: Stream, digits: Digits, since: int, send: Callable[[str], None]) -> None:
+    def __init__(
+        self, chart: Chart, stream: Stream, digits: Digits, since: int, outbox: Outbox, text: Callable[[str], str]
+    ) -> None:
+        """`text` makes a message of an event."""
         self.chart = chart
         self.since = since
         self._stream = stream
         self._digits = digits
-        self._send = send
+        self._outbox = outbox
+        self._text = text
+        self._open: tuple[Waiting | None, int] = None, -1
 
     @property
     def form(self) -> Hashable:
@@ -48,8 +53,12 @@ class KlineSubscription:
         return kline_event(self._stream.symbol, self._stream.interval_name, interval, self._digits, shown, exchange_ms)
 
     def update(self, shown: Shown, head: str, known: Known | None) -> None:
-        """A kline that changed."""
-        self._send(head)
+        """A kline that changed. While the one before it still waits to be sent, only the newer one is."""
+        waiting, open_time = self._open
+        if waiting is not None and not waiting.sent and open_time == shown.candle.open_time:
+            waiting.text = self._text(head)
+        else:
+            self._open = self._outbox.put(self._text(head)), shown.candle.open_time
         if shown.verdict.closed:
             self.since = self.chart.interval.following(shown.candle.open_time)
 
@@ -135,9 +144,11 @@ class StreamTalk:
     async def _join(self, stream: Stream) -> Leave:
         digits = await self._digits(stream.symbol)
 
+        def text(event: str) -> str:
+            return f'{{"stream":"{stream.name}","data":{event}}}' if self._wrapped else event
+
         def send(event: str) -> None:
-            name = stream.name
-            self._outbox.put(f'{{"stream":"{name}","data":{event}}}' if self._wrapped else event)
+            self._outbox.put(text(event))
 
         if stream.interval is None:
             await check_known(self._store, stream.symbol)
@@ -145,7 +156,7 @@ class StreamTalk:
             return lambda: self._trades.unsubscribe(stream.symbol, send)
 
         def begin(chart: Chart, since: int, candles: Sequence[Shown], known: Known | None) -> KlineSubscription:
-            subscription = KlineSubscription(chart, stream, digits, since, send)
+            subscription = KlineSubscription(chart, stream, digits, since, self._outbox, text)
             if chart.shown:
                 newest = chart.shown[max(chart.shown)]
                 subscription.update(newest, subscription.head(newest, self._hub.exchange_ms), known)

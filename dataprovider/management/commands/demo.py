@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dataprovider.numbers import port, positive, workers
 from dataprovider.running import ChildProblem, Farm, View
 from dataprovider.running.children import run_manage
 from dataprovider.running.exchange import Exchange
+from dataprovider.running.latency import LatencyProbe
 from dataprovider.running.result import DemoResult, compare, count_missing
 from dataprovider.running.terminal import Stopped, links, stoppable
 
@@ -29,6 +31,8 @@ SUBSCRIBE_SECONDS = 60.0
 #: How long after the exchange stopped the last trades may need to be stored, counted from the last progress: the weight
 #: of the next minute may have to be waited for.
 SETTLE_SECONDS = 75.0
+#: Symbols whose candles the measuring client watches.
+MOST_WATCHED = 200
 #: How often what is missing is counted meanwhile (seconds): that reads every row of the run.
 COUNT_SECONDS = 5.0
 
@@ -99,6 +103,7 @@ class Command(BaseCommand):
         )
         with view:
             self._until_subscribed(farm, exchange, view)
+            probe = self._probe(farm, exchange, view) if options["seconds"] else None
             exchange.start_market()
             began = time.monotonic()
             ends = began + options["seconds"] if options["seconds"] else None
@@ -111,6 +116,7 @@ class Command(BaseCommand):
                 return None
             exchange.stop_market()
             seconds = time.monotonic() - began
+            waited = self._measured(probe, exchange, view)
             view.event("The exchange stopped; waiting until everything is stored.")
             self._until_stored(farm, exchange, view)
             self._until_recovered(farm, exchange, view)
@@ -118,7 +124,30 @@ class Command(BaseCommand):
         sent = exchange.sent()
         gaps = json.loads(run_manage(farm.environ, "gaps", "--json"))
         assert farm.store is not None
-        return compare(farm.store, sent, gaps, symbols=exchange.symbols, workers=farm.workers, seconds=seconds)
+        result = compare(farm.store, sent, gaps, symbols=exchange.symbols, workers=farm.workers, seconds=seconds)
+        return replace(result, frame_to_client_ms=waited)
+
+    def _probe(self, farm: Farm, exchange: Exchange, view: View) -> LatencyProbe | None:
+        """A client that measures; None when streaming is off."""
+        assert farm.config is not None
+        if not farm.config.enable_websocket_api:
+            return None
+        probe = LatencyProbe(farm.url, exchange.trading(MOST_WATCHED))
+        probe.start()
+        exchange.departures()
+        if probe.problem:
+            view.event(probe.problem)
+        return probe
+
+    def _measured(self, probe: LatencyProbe | None, exchange: Exchange, view: View) -> dict[str, float | None]:
+        if probe is None:
+            return {"p50": None, "p99": None}
+        # What left last is still on its way.
+        time.sleep(LOOK_SECONDS)
+        probe.stop()
+        if probe.problem:
+            view.event(probe.problem)
+        return probe.percentiles(exchange.departures())
 
     def _look(self, farm: Farm, exchange: Exchange, view: View, *, left: float | None = None) -> dict[str, Any]:
         """One round: mend, show, wait a moment; the exchange's state."""
