@@ -90,6 +90,8 @@ class Publisher:
         self._changed: dict[tuple[str, int], dict[str, Any]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        #: Set when something was offered: it goes out at once, and not at the next of two beats.
+        self._offered = threading.Event()
         self._board = Board()
         self._backoff = Backoff(first=0.2, most=5.0)
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -108,36 +110,41 @@ class Publisher:
         messages = {(bar.symbol, bar.minute): bar_message(bar, exchange_ms) for bar in bars}
         with self._lock:
             self._changed.update(messages)
+        if messages:
+            self._offered.set()
 
     def offer_trades(self, trades: Iterable[Trade]) -> None:
         """Hand over trades of symbols that are `wanted`; never blocks on Valkey."""
         with self._lock:
             self._trades.extend(trades)
+        self._offered.set()
 
     def stop(self) -> None:
         """Publish what is left, once, and end the thread."""
         self._stop.set()
+        self._offered.set()
         self._thread.join(3.0)
 
     def _run(self) -> None:
-        beats, waited = 0.0, 0.0
+        next_beat = 0.0
         while True:
-            stopping = self._stop.wait(max(PUBLISH_INTERVAL, waited))
-            beats += max(PUBLISH_INTERVAL, waited)
+            self._offered.wait(max(0.0, min(next_beat, self._next_look) - time.monotonic()))
+            self._offered.clear()
+            stopping = self._stop.is_set()
             try:
                 self._publish()
                 self._look()
-                if beats >= HEARTBEAT_SECONDS or stopping:
-                    beats = 0.0
+                now = time.monotonic()
+                if now >= next_beat or stopping:
+                    next_beat = now + HEARTBEAT_SECONDS
                     write_worker(self._redis, self._status())
                     self._board.write(self._redis)
                 self._backoff.reset()
-                waited = 0.0
             except RedisError as error:
                 if not self.failures:
                     logger.warning("Valkey does not take live minutes: %s", str(error).splitlines()[0])
                 self.failures += 1
-                waited = self._backoff.next_delay()
+                self._stop.wait(self._backoff.next_delay())
             if stopping:
                 return
 

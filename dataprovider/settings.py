@@ -128,6 +128,7 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Its warnings carry tracebacks; what they say arrives as ClickHouseUnavailable.
-    "loggers": {"clickhouse_driver": {"level": "CRITICAL"}},
+    # A strange Host is refused with 400, and each would be a traceback otherwise.
+    "loggers": {"clickhouse_driver": {"level": "CRITICAL"}, "django.security.DisallowedHost": {"level": "CRITICAL"}},
     "root": {"handlers": ["console"], "level": "DEBUG" if CONFIG.enable_debug_logging else "INFO"},
 }

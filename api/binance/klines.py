@@ -20,16 +20,20 @@ async def klines(
     """Rows of 12 elements, ascending: with a start (ms) the first that open from there on, without one the last.
 
     Every candle from the symbol's first trade to the newest time known, as the exchange has them: one without trades
-    is flat at the close before it. Raises BinanceError and what Store.query raises.
+    is flat at the close before it. Only the candle that still runs is left out until it has a trade, when the one
+    before it had some: its trades may be on their way, and the one before it is not to look final before they are
+    here. Raises BinanceError and what Store.query raises.
     """
     found, oldest = await _known(store, symbol)
     if oldest is None:
         return []
     newest = await _newest(store, symbol, found)
     last = interval.opening(newest if end is None else min(end, newest))
-    first = _first(interval, last, start, limit)
+    # One more than asked for: the last one may be left out.
+    most = limit + 1 if start is None else limit
+    first = _first(interval, last, start, most)
     first = max(first, interval.opening(oldest))
-    opens = _openings(interval, first, last, limit)
+    opens = _openings(interval, first, last, most)
     if not opens:
         return []
     stop = interval.following(opens[-1])
@@ -42,12 +46,14 @@ async def klines(
         limit=(stop - first) // (interval.timeframe * 60_000),
     )
     candles = folded(map(Candle.from_row, rows), interval)
+    if stop > newest and len(opens) > 1 and opens[-1] not in candles and opens[-2] in candles:
+        opens = opens[:-1]
     before = [] if first in candles else await store.query("trades_latest", symbol=symbol, end=first - 1, limit=1)
     close = before[0][1] if before else None
     digits = found.digits if found else Digits()
 
     def written() -> list[list[Any]]:
-        return [_row(each, interval, digits) for each in _filled(candles, opens, close)]
+        return [_row(each, interval, digits) for each in _filled(candles, opens, close)][-limit:]
 
     return await store.run(written)
 

@@ -36,6 +36,24 @@ TRIES = 6
 SILENCE_SECONDS = 90
 
 
+CANDLE_COLUMNS = [
+    "candle_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "quote_volume",
+    "taker_buy_volume",
+    "taker_sell_volume",
+    "trades_count",
+    "aggregate_count",
+    "complete",
+    "closed",
+]
+TRADE_COLUMNS = ["aggregate_id", "price", "quantity", "first_trade_id", "last_trade_id", "timestamp", "is_buyer_maker"]
+
+
 class DataProviderError(Exception):
     """The server refused: `code` is its word for it, such as UNKNOWN_SYMBOL."""
 
@@ -92,11 +110,11 @@ class DataProvider:
 
     def candles_frame(self, symbol: str, timeframe: int = 1, *args: Any, **kwargs: Any) -> Any:
         """The same as a pandas DataFrame, indexed by the candles' open times (UTC)."""
-        return _frame(self.candles(symbol, timeframe, *args, **kwargs), "candle_time")
+        return _frame(self.candles(symbol, timeframe, *args, **kwargs), "candle_time", CANDLE_COLUMNS)
 
     def trades_frame(self, symbol: str, *args: Any, **kwargs: Any) -> Any:
         """The same as a pandas DataFrame, indexed by the trades' times (UTC)."""
-        return _frame(self.trades(symbol, *args, **kwargs), "timestamp")
+        return _frame(self.trades(symbol, *args, **kwargs), "timestamp", TRADE_COLUMNS)
 
     def candles_table(self, symbol: str, timeframe: int = 1, start: Time | None = None, end: Time | None = None) -> Any:
         """A pyarrow Table of the range, decimals as decimal128: exact."""
@@ -218,14 +236,13 @@ def _before(end: Time | None) -> int | None:
     return None if ms is None else ms - 1
 
 
-def _frame(rows: list[Row], index: str) -> Any:
+def _frame(rows: list[Row], index: str, columns: Sequence[str]) -> Any:
     import pandas as pd
 
-    frame = pd.DataFrame(rows)
-    if rows:
-        frame[index] = pd.to_datetime(frame[index], unit="ms", utc=True)
-        frame = frame.set_index(index)
-    return frame
+    # Also an empty range has its columns.
+    frame = pd.DataFrame(rows, columns=None if rows else list(columns))
+    frame[index] = pd.to_datetime(frame[index], unit="ms", utc=True)
+    return frame.set_index(index)
 
 
 def _subscription(symbols: Sequence[str], timeframes: Sequence[int], history: int, missed_minutes: float) -> Row:

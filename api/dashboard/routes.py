@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -44,16 +45,22 @@ async def overview(request: HttpRequest) -> HttpResponse:
 async def months(request: HttpRequest, symbol: str) -> HttpResponse:
     """The months of a contract since it was listed, and what is proved of each."""
     name = normal_symbol(symbol)
-    found = await this_app().store.ask_postgres(lambda: _months(name))
+    span = await this_app().sources.clickhouse(lambda store: store.query("symbol_extent", symbols=[name]))
+    found = await this_app().store.ask_postgres(lambda: _months(name, span))
     proved = sum(each["state"] == "proved" for each in found)
     return success(orjson.dumps(found), f"{len(found)} months, {proved} proved")
 
 
-def _months(name: str) -> list[dict[str, Any]]:
+def _months(name: str, span: Sequence[Sequence[Any]] | None) -> list[dict[str, Any]]:
     symbol = newest_contract(name)
     if symbol is None:
         raise UnknownSymbol(name)
-    return [_month(each) for each in months_of(symbol, datetime.now(UTC).date())]
+    stored = (_day(span[0][5]), _day(span[0][6])) if span else None
+    return [_month(each) for each in months_of(symbol, datetime.now(UTC).date(), stored)]
+
+
+def _day(seconds: int) -> date:
+    return datetime.fromtimestamp(int(seconds), UTC).date()
 
 
 def _month(summary: MonthSummary) -> dict[str, Any]:

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 GUARDED = ("/api/", "/fapi/", "/udf/", "/metrics")
 #: What needs no key even with REQUIRE_API_KEY: who watches the server, and the documentation of how to send a key.
 OPEN_TO_ALL = ("/api/v1/monitoring/health", "/api/v1/docs", "/api/v1/openapi.json")
+#: Not even counted: a busy client at the same address must not blind who watches.
+NEVER_REFUSED = "/api/v1/monitoring/health"
 #: Methods that change nothing.
 SAFE = ("GET", "HEAD", "OPTIONS")
 THREADS = 8
@@ -142,7 +144,7 @@ def keys_and_limits(get_response: Callable[[HttpRequest], Any]) -> Callable[[Htt
     if iscoroutinefunction(get_response):
 
         async def guarded(request: HttpRequest) -> Any:
-            if not request.path.startswith(GUARDED):
+            if not request.path.startswith(GUARDED) or request.path == NEVER_REFUSED:
                 return await get_response(request)
             decision = await guard.decided(**asked(request))
             return finished(refusal(request, decision) or await get_response(request), decision)

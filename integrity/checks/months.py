@@ -18,6 +18,7 @@ class MonthState(StrEnum):
     COMPLETE = "complete"  # no hole in what is stored so far
     PARTIAL = "partial"  # ids are missing, or trades are there twice
     ABSENT_UPSTREAM = "absent_upstream"  # proved, but for ids that the exchange itself does not have
+    UNCHECKED = "unchecked"  # trades are stored, and no check has looked at them yet
     LOADING = "loading"  # nothing is stored yet, and a job will bring it
     NONE = "none"  # nothing is stored
 
@@ -32,8 +33,11 @@ class MonthSummary:
     check: MonthCheck | None
 
 
-def months_of(symbol: Symbol, today: date) -> list[MonthSummary]:
-    """From the contract's first month to today's, ascending. Raises django.db.Error."""
+def months_of(symbol: Symbol, today: date, stored: tuple[date, date] | None = None) -> list[MonthSummary]:
+    """From the contract's first month to today's, ascending. Raises django.db.Error.
+
+    `stored`: the days of the first and the last stored trade; None when there is none.
+    """
     checks = {check.month: check for check in MonthCheck.objects.filter(symbol=symbol)}
     gaps = [_months_of_gap(gap, today) for gap in Gap.objects.filter(symbol=symbol, status__in=UNFINISHED)]
     coming = [
@@ -49,7 +53,10 @@ def months_of(symbol: Symbol, today: date) -> list[MonthSummary]:
         check = checks.get(month)
         open_gaps = sum(since <= month <= until for since, until in gaps)
         is_coming = any(begin < following and end >= month for begin, end in coming)
-        found.append(MonthSummary(month, _state(check, open_gaps, is_coming), open_gaps, check))
+        state = _state(check, open_gaps, is_coming)
+        if state is MonthState.NONE and stored is not None and stored[0] < following and stored[1] >= month:
+            state = MonthState.UNCHECKED
+        found.append(MonthSummary(month, state, open_gaps, check))
         month = following
     return found
 

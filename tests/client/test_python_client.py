@@ -77,7 +77,11 @@ def test_frames_have_times_and_floats_and_tables_every_digit(data: Any, trades: 
     assert table["open"][0].as_py() == Decimal(first.price) / 10**8
     assert data.trades_frame("BTCUSDT", limit=3)["aggregate_id"].tolist() == [24_997, 24_998, 24_999]
     assert data.trades_table("BTCUSDT").num_rows == 25_000
-    assert data.candles_frame("BTCUSDT", 1, end="1990-01-01").empty
+    empty = data.candles_frame("BTCUSDT", 1, end="1990-01-01")
+    assert empty.empty
+    assert (list(empty.columns), empty.index.name) == (list(frame.columns), "candle_time")
+    some, none = data.trades_frame("BTCUSDT", limit=1), data.trades_frame("BTCUSDT", "1990-01-01", "1990-01-02")
+    assert list(none.columns) == list(some.columns)
 
 
 def test_a_download_appears_when_it_is_whole(

@@ -85,6 +85,7 @@ def test_each_month_since_the_listing_has_its_state() -> None:
     check(symbol, date(2020, 4, 1), CheckResult.HOLES, missing=3)
     check(symbol, date(2020, 6, 1), CheckResult.CONTIGUOUS)
     queue.add_days_job(symbol, date(2020, 4, 20), date(2020, 5, 3), source="auto", batch="b")
+    # A job of months before is no loading of this one.
     assert [(each.month.month, each.state) for each in months_of(symbol, TODAY)] == [
         (1, MonthState.NONE),
         (2, MonthState.PROVED),
@@ -92,6 +93,16 @@ def test_each_month_since_the_listing_has_its_state() -> None:
         (4, MonthState.PARTIAL),
         (5, MonthState.LOADING),
         (6, MonthState.COMPLETE),
+    ]
+    MonthCheck.objects.all().delete()
+    stored = (date(2020, 3, 31), date(2020, 5, 1))
+    assert [(each.month.month, each.state) for each in months_of(symbol, TODAY, stored)] == [
+        (1, MonthState.NONE),
+        (2, MonthState.NONE),
+        (3, MonthState.UNCHECKED),
+        (4, MonthState.LOADING),
+        (5, MonthState.LOADING),
+        (6, MonthState.NONE),
     ]
 
 

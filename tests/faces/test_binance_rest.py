@@ -13,7 +13,7 @@ from collectors.directory import sync_symbols
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.decimals import to_count
 from tests.api.conftest import Server, StartServer
-from tests.clickhouse.trades import Row, store
+from tests.clickhouse.trades import NEW_YEAR, Row, store
 from tests.fixtures_exchange import RunningExchange
 
 MINUTE = 60_000
@@ -52,6 +52,25 @@ def test_answers_equal_the_exchanges(
         ours = server.get("/fapi/v1/aggTrades", symbol=quiet, limit=7, **span).json()
         theirs = exchange.get("/fapi/v1/aggTrades", symbol=quiet, limit=7, **span)
         assert ours == [{name: trade[name] for name in fields} for trade in theirs]
+
+
+def test_a_candle_that_runs_is_left_out_until_it_has_a_trade_when_the_one_before_had_some(
+    transactional_db: None, server: Server, clickhouse: ClickHouse
+) -> None:
+    """A client takes the candle before the last one for final: its trades may still be on their way."""
+
+    def opens() -> list[int]:
+        rows = server.get("/fapi/v1/klines", symbol="BTCUSDT", interval="1m", limit=2).json()
+        return [(row[0] - NEW_YEAR) // MINUTE for row in rows]
+
+    store(clickhouse, [Row(1, NEW_YEAR), Row(2, NEW_YEAR + MINUTE + 59_000)])
+    store(clickhouse, [Row(1, NEW_YEAR + 2 * MINUTE + 1000, symbol="ETHUSDT")])
+    assert opens() == [0, 1]
+    store(clickhouse, [Row(3, NEW_YEAR + 2 * MINUTE + 1500)])
+    assert opens() == [1, 2]
+    # Once it is over, or after a quiet one, it is flat as the exchange has it.
+    store(clickhouse, [Row(2, NEW_YEAR + 4 * MINUTE + 1000, symbol="ETHUSDT")])
+    assert opens() == [3, 4]
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ ORIGIN = "https://charts.example.com"
 def test_a_key_is_limited_wherever_it_calls_from(start_server: StartServer) -> None:
     server, key = start_server(RATE_LIMIT_PER_MINUTE="3", TRUSTED_PROXIES="127.0.0.1"), new_key()
     statuses = [
-        ask(server, HEALTH, X_API_Key=key, X_Forwarded_For=f"203.0.113.{client}").status_code for client in range(4)
+        ask(server, SUMMARY, X_API_Key=key, X_Forwarded_For=f"203.0.113.{client}").status_code for client in range(4)
     ]
     assert statuses == [200, 200, 200, 429]
     # Another key, and nobody's key, from one of these addresses.
-    assert ask(server, HEALTH, X_API_Key=new_key(), X_Forwarded_For="203.0.113.0").status_code == 200
-    assert ask(server, HEALTH, X_Forwarded_For="203.0.113.0").status_code == 200
+    assert ask(server, SUMMARY, X_API_Key=new_key(), X_Forwarded_For="203.0.113.0").status_code == 200
+    assert ask(server, SUMMARY, X_Forwarded_For="203.0.113.0").status_code == 200
 
 
 def test_keys_that_are_tried_out_count_too(start_server: StartServer) -> None:

@@ -67,8 +67,10 @@ export class Chart {
       // After a reconnect what was scrolled to stays.
       const first = frame.candles[0]?.candle_time ?? Infinity;
       this.candles = [...this.candles.filter((each) => each.candle_time < first), ...frame.candles];
+      const fresh = this.fresh;
+      this.fresh = false;
       this.redraw();
-      if (this.fresh) { this.fresh = false; this.chart.timeScale().scrollToRealTime(); this.fit(); }
+      if (fresh) { this.chart.timeScale().scrollToRealTime(); this.fit(); }
     } else if (frame.type === "ohlcv_update") {
       this.change(frame.data, frame.correction);
     }

@@ -37,8 +37,9 @@ function showChosen() {
   const ticker = known.get(symbol);
   const quality = at("chart-quality");
   const words = { complete: "no open gap", partial: `${ticker?.open_gaps ?? ""} open gap${ticker?.open_gaps === 1 ? "" : "s"}`, loading: "history is loading", unknown: "quality not known" };
-  quality.textContent = ticker ? words[ticker.quality] : "";
-  quality.className = `badge ${ticker?.quality === "complete" ? "good" : "warn"}`;
+  const states = { not_trading: "not trading", paused: "paused", left_out: "left out", waiting: "no collector", starting: "starting" };
+  quality.textContent = ticker ? states[ticker.state] ?? words[ticker.quality] : "";
+  quality.className = `badge ${ticker?.quality === "complete" && !states[ticker.state] ? "good" : "warn"}`;
   const query = new URLSearchParams({ q: symbol });
   at("symbol-gaps").href = `/admin/collectors/gap/?${query}`;
   at("symbol-admin").href = `/admin/collectors/symbol/?${query}`;

@@ -3,7 +3,7 @@ import { count, make } from "./numbers.js";
 
 const STATES = {
   proved: ["✓", "proved row by row"], complete: ["·", "no hole so far"], partial: ["!", "ids are missing"],
-  absent_upstream: ["∅", "proved, but for ids that the exchange lacks"], loading: ["…", "being loaded"], none: ["", "nothing stored"],
+  absent_upstream: ["∅", "proved, but for ids that the exchange lacks"], unchecked: ["?", "not checked yet"], loading: ["…", "being loaded"], none: ["", "nothing stored"],
 };
 const NAMES = ["J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D"];
 
@@ -20,7 +20,7 @@ export function showMonths(box, key, symbol, months) {
   const seen = new Set(months.map((each) => each.state));
   key.replaceChildren(...Object.entries(STATES).filter(([state]) => seen.has(state)).flatMap(([state, [, words]]) => {
     const swatch = make("span", { className: "swatch" });
-    swatch.style.background = `var(--${state === "absent_upstream" ? "absent" : state})`;
+    swatch.style.background = `var(--${{ absent_upstream: "absent", unchecked: "complete" }[state] ?? state})`;
     return [swatch, words];
   }));
 }
