@@ -69,7 +69,7 @@ def running(
         process = subprocess.Popen(
             [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), application],
             cwd=ROOT,
-            env={**os.environ, "RATE_LIMIT_PER_MINUTE": "0", **environ},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "RATE_LIMIT_PER_MINUTE": "0", **environ},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
