@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -16,7 +17,7 @@ LONG_LIFE = 60.0
 
 
 class SideProcess:
-    """One process. `target(link, *arguments)` runs in it until `link` says, or breaks off, that it is to end."""
+    """One process. `target(link, *arguments)` runs in it until `link` says that it is to end, or breaks off."""
 
     def __init__(self, name: str, target: Callable[..., None], arguments: Sequence[Any] = ()) -> None:
         """`target` and `arguments` go through pickle: a function of a module that needs no Django to be imported."""
@@ -54,8 +55,10 @@ class SideProcess:
             self._started = now
 
     def tell_to_stop(self) -> None:
-        """Close its pipe, which it takes for the word to end."""
+        """Say through its pipe that it is to end; a pipe that just breaks tells it that its supervisor died."""
         if self._link is not None:
+            with suppress(OSError):
+                self._link.send_bytes(b"stop")
             self._link.close()
             self._link = None
 

@@ -129,6 +129,11 @@ LOGGING: dict[str, Any] = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Its warnings carry tracebacks; what they say arrives as ClickHouseUnavailable.
     # A strange Host is refused with 400, and each would be a traceback otherwise.
-    "loggers": {"clickhouse_driver": {"level": "CRITICAL"}, "django.security.DisallowedHost": {"level": "CRITICAL"}},
+    # And urllib3 writes whole addresses, of which that of Telegram's bot is a secret.
+    "loggers": {
+        "clickhouse_driver": {"level": "CRITICAL"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "urllib3": {"level": "CRITICAL"},
+    },
     "root": {"handlers": ["console"], "level": "DEBUG" if CONFIG.enable_debug_logging else "INFO"},
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
@@ -22,7 +24,8 @@ class IntegrityConfig(AppConfig):
         from integrity.alerts.channels import channels_of
         from integrity.process import alert_watch, recovery_keeper, recovery_worker
 
-        alerts = [SideProcess("The alerts", alert_watch)] if channels_of(settings.CONFIG) else []
+        began = f"{os.getpid()} {time.time()}"
+        alerts = [SideProcess("The alerts", alert_watch, (began,))] if channels_of(settings.CONFIG) else []
         if not recovery_workers:
             return alerts
         workers = [

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 logger = logging.getLogger(__name__)
@@ -57,24 +56,32 @@ def recovery_keeper(link: Connection) -> None:
     _end()
 
 
-def alert_watch(link: Connection) -> None:
-    """Tells people when something needs one."""
+def alert_watch(link: Connection, began: str) -> None:
+    """Tells people when something needs one. `began` is the same for as long as the supervisor runs: a
+    process that takes the place of a dead one has its duty at once."""
     stop = _begin(link, "alerts")
     from integrity.alerts.watch import AlertWatch
 
-    AlertWatch(f"{socket.gethostname()}:{os.getpid()} alerts", stop).run()
+    AlertWatch(f"{socket.gethostname()}:{began} alerts", stop, began).run()
     _end()
 
 
-def _begin(link: Connection, name: str) -> threading.Event:
-    """Set Django up; what is returned is set when the process is to end: by a signal, or its supervisor is gone."""
+class Ending(threading.Event):
+    """Set when the process is to end. `orphaned`: nobody said so, its supervisor is gone."""
+
+    orphaned = False
+
+
+def _begin(link: Connection, name: str) -> Ending:
+    """Set Django up; what is returned is set when the process is to end: by a signal, or by its supervisor's word or
+    death."""
     import django
 
-    stop = threading.Event()
+    stop = Ending()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     # Ctrl-C reaches the whole group; the supervisor decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(link, stop.set), name="link", daemon=True).start()
+    threading.Thread(target=_watch, args=(link, stop), name="link", daemon=True).start()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataprovider.settings")
     django.setup()
     for handler in logging.getLogger().handlers:
@@ -82,11 +89,12 @@ def _begin(link: Connection, name: str) -> threading.Event:
     return stop
 
 
-def _watch(link: Connection, ended: Callable[[], None]) -> None:
+def _watch(link: Connection, stop: Ending) -> None:
     try:
         link.recv_bytes()
     except (EOFError, OSError):
-        ended()
+        stop.orphaned = not stop.is_set()
+    stop.set()
 
 
 def _end() -> None:

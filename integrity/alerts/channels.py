@@ -1,30 +1,30 @@
-"""Where messages go: Telegram, a webhook, e-mail. Each is told from a thread of its own and tries again for a while."""
+"""Where messages go: Telegram, a webhook, e-mail. What cannot be delivered says why, and never with a secret in it."""
 
 from __future__ import annotations
 
-import logging
-import queue
-import threading
+import math
+import smtplib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import requests
-from django.core.mail import send_mail
+from django.core.mail import get_connection, send_mail
 
-from collectors.backoff import Backoff
 from dataprovider.config import Config
 from integrity.alerts.book import Message
 
-logger = logging.getLogger(__name__)
-
 TIMEOUT = 10.0
-#: What cannot be delivered for so long (seconds) is dropped, and that is said in the log.
-GIVE_UP = 3600.0
-#: So many messages wait for a channel at most; the oldest make room.
-MOST_WAITING = 100
-#: More than this at once is one message.
-MOST_AT_ONCE = 20
+#: A message that is so much older (seconds) says when it was.
+LATE = 60.0
+#: The longest wait that is believed of a channel (seconds).
+LONGEST_WAIT = 3600.0
+#: What Telegram asks for when it does not say how long (seconds).
+DEFAULT_WAIT = 30.0
+#: Telegram takes 4,096 characters.
+LONGEST_TEXT = 4000
 
 SIGNS = {"firing": "🔴", "resolved": "🟢", "info": "ℹ️"}
 
@@ -38,38 +38,50 @@ class Undelivered(Exception):
 
 
 class Channel(Protocol):
-    """Delivers messages, or raises Undelivered."""
+    """Delivers messages, or raises Undelivered: then none of them was taken."""
 
     name: str
+    #: So many messages may be handed over at once.
+    most_at_once: int
 
     def deliver(self, messages: Sequence[Message]) -> None: ...
 
 
 class Telegram:
-    """The bot API's sendMessage."""
+    """The bot API's sendMessage: a line a message."""
 
     name = "Telegram"
+    most_at_once = 20
 
     def __init__(self, url: str, token: str, chat: str) -> None:
-        self._url, self._chat = f"{url}/bot{token}/sendMessage", chat
+        self._url, self._token, self._chat = url, token, chat
 
     def deliver(self, messages: Sequence[Message]) -> None:
-        text = "\n".join(f"{SIGNS[each.state]} {each.text}" for each in messages)[:4000]
-        answer = _post(self._url, {"chat_id": self._chat, "text": text, "disable_web_page_preview": True})
+        text = "\n".join(f"{SIGNS[each.state]} {_text(each)}"[: LONGEST_TEXT // len(messages)] for each in messages)
+        answer = _post(
+            f"{self._url}/bot{self._token}/sendMessage",
+            {"chat_id": self._chat, "text": text, "disable_web_page_preview": True},
+            "TELEGRAM_API_URL",
+        )
+        if answer.status_code == 200:
+            return
+        told = _object(answer)
+        description = str(told.get("description", "")).replace(self._token, "…")[:200]
+        reason = f"it answered {answer.status_code}{f' ({description})' if description else ''}"
         if answer.status_code == 429:
-            try:
-                wait = float(answer.json()["parameters"]["retry_after"])
-            except (ValueError, KeyError, TypeError):
-                wait = 30.0
-            raise Undelivered("too many messages", wait)
-        if answer.status_code != 200:
-            raise Undelivered(f"status {answer.status_code}: is TELEGRAM_BOT_TOKEN right, is the bot in the chat?")
+            wait = _seconds(_dict(told.get("parameters")).get("retry_after"))
+            raise Undelivered(f"{reason}; it is asked again in {wait:g} s", wait)
+        hints = {401: "TELEGRAM_BOT_TOKEN", 404: "TELEGRAM_BOT_TOKEN"}
+        hint = hints.get(answer.status_code, "TELEGRAM_CHAT_ID (the bot must be in that chat)")
+        raise Undelivered(reason if answer.status_code >= 500 else f"{reason}: check {hint}")
 
 
 class Webhook:
     """One POST a message: {source, state, key, text, timestamp (ms)}."""
 
-    name = "the webhook"
+    name = "The webhook"
+    #: Of several the first could be taken and the last not.
+    most_at_once = 1
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -77,28 +89,53 @@ class Webhook:
     def deliver(self, messages: Sequence[Message]) -> None:
         for each in messages:
             body = {"source": "dataprovider", "state": each.state, "key": each.key, "text": each.text}
-            answer = _post(self._url, {**body, "timestamp": int(time.time() * 1000)})
+            at = each.at or time.time()
+            answer = _post(self._url, {**body, "timestamp": int(at * 1000)}, "ALERT_WEBHOOK_URL")
             if answer.status_code >= 300:
-                raise Undelivered(f"status {answer.status_code}")
+                raise Undelivered(f"it answered {answer.status_code}: check ALERT_WEBHOOK_URL")
 
 
 class Mail:
     """An e-mail through Django's settings (EMAIL_URL)."""
 
-    name = "e-mail"
+    name = "E-mail"
+    most_at_once = 20
 
     def __init__(self, sender: str, receivers: Sequence[str]) -> None:
         self._sender, self._receivers = sender, list(receivers)
 
     def deliver(self, messages: Sequence[Message]) -> None:
-        subject = (
-            f"DataProvider: {messages[0].text}" if len(messages) == 1 else f"DataProvider: {len(messages)} messages"
-        )
-        body = "\n".join(f"{each.state}: {each.text}" for each in messages)
+        about = messages[0].text if len(messages) == 1 else f"{len(messages)} messages"
+        body = "\n".join(f"{each.state}: {_text(each)}" for each in messages)
+        subject = " ".join(f"DataProvider: {about}".split())[:120]
+        connection = get_connection()
         try:
-            send_mail(subject[:120].replace("\n", " "), body, self._sender, self._receivers)
+            connection.open()
+            send_mail(subject, body, self._sender, self._receivers, connection=connection)
+        except smtplib.SMTPAuthenticationError:
+            raise Undelivered("the mail server refused the login: check user and password in EMAIL_URL") from None
+        except smtplib.SMTPRecipientsRefused:
+            raise Undelivered("the mail server refused the receivers: check ALERT_EMAIL_TO") from None
+        except smtplib.SMTPSenderRefused:
+            raise Undelivered("the mail server refused the sender: check ALERT_EMAIL_FROM") from None
         except OSError as error:
-            raise Undelivered(f"{type(error).__name__} {error.strerror or ''}".strip()) from None
+            said = f"{type(error).__name__} {error.strerror or ''}".strip()
+            raise Undelivered(f"the mail server does not take it ({said}): check EMAIL_URL") from None
+        finally:
+            # A farewell that fails changes nothing about what was taken.
+            with suppress(OSError):
+                connection.close()
+
+
+def attempt(channel: Channel, messages: Sequence[Message]) -> Undelivered | None:
+    """Deliver, or say why not, whatever happens; never raises."""
+    try:
+        channel.deliver(messages)
+    except Undelivered as problem:
+        return problem
+    except Exception as error:  # noqa: BLE001 - nobody is to be left without alerts; its text may hold a secret
+        return Undelivered(f"{type(error).__name__}: check its settings")
+    return None
 
 
 def channels_of(config: Config) -> list[Channel]:
@@ -113,80 +150,34 @@ def channels_of(config: Config) -> list[Channel]:
     return found
 
 
-class Outgoing:
-    """Messages on their way through one channel. Who tells never waits."""
-
-    def __init__(self, channel: Channel, backoff: Backoff | None = None) -> None:
-        self._channel = channel
-        self._backoff = backoff or Backoff(first=1.0, most=60.0)
-        self._waiting: queue.Queue[tuple[float, Message] | None] = queue.Queue(MOST_WAITING)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=channel.name, daemon=True)
-        self._thread.start()
-
-    def tell(self, message: Message) -> None:
-        """Hand over a message."""
-        while True:
-            try:
-                return self._waiting.put_nowait((time.monotonic(), message))
-            except queue.Full:
-                self._drop()
-
-    def stop(self, seconds: float = 3.0) -> None:
-        """Deliver what waits, for so long at most."""
-        self._stop.set()
-        self._waiting.put(None) if not self._waiting.full() else None
-        self._thread.join(seconds)
-
-    def _drop(self) -> None:
-        try:
-            self._waiting.get_nowait()
-            logger.warning("%s: a message was dropped, too many wait.", self._channel.name)
-        except queue.Empty:
-            return
-
-    def _run(self) -> None:
-        while True:
-            first = self._waiting.get()
-            if first is None:
-                return
-            batch = [first]
-            while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
-                following = self._waiting.get()
-                if following is None:
-                    self._stop.set()
-                    break
-                batch.append(following)
-            self._deliver(batch)
-            if self._stop.is_set() and self._waiting.empty():
-                return
-
-    def _deliver(self, batch: list[tuple[float, Message]]) -> None:
-        said = False
-        while True:
-            try:
-                self._channel.deliver([message for _, message in batch])
-            except Undelivered as problem:
-                if not said:
-                    logger.warning("%s did not take a message: %s", self._channel.name, problem)
-                said = True
-                if self._stop.is_set() or time.monotonic() - batch[0][0] > GIVE_UP:
-                    logger.error("%s: %d messages could not be delivered.", self._channel.name, len(batch))
-                    return
-                self._stop.wait(max(problem.wait, self._backoff.next_delay()))
-            else:
-                self._backoff.reset()
-                return
+def _text(message: Message) -> str:
+    """With its time when it comes late."""
+    if not message.at or time.time() - message.at < LATE:
+        return message.text
+    return f"{message.text} (told late: this was at {datetime.fromtimestamp(message.at, UTC):%Y-%m-%d %H:%M} UTC)"
 
 
-def _post(url: str, body: dict[str, Any]) -> requests.Response:
+def _post(url: str, body: dict[str, Any], setting: str) -> requests.Response:
     try:
         return requests.post(url, json=body, timeout=TIMEOUT, allow_redirects=False)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:
         # Its text has the address in it, and that a token.
-        raise Undelivered(type(error).__name__) from None
+        reason = f"it cannot be reached ({type(error).__name__}): check the network and {setting}"
+        raise Undelivered(reason) from None
 
 
-def outgoing(config: Config, make: Callable[[Channel], Outgoing] = Outgoing) -> list[Outgoing]:
-    """One for each channel that is set up."""
-    return [make(channel) for channel in channels_of(config)]
+def _object(answer: requests.Response) -> dict[str, Any]:
+    try:
+        return _dict(answer.json())
+    except ValueError:
+        return {}
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _seconds(value: object) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return DEFAULT_WAIT
+    return min(max(float(value), 0.0), LONGEST_WAIT)

@@ -1,18 +1,18 @@
-"""Delivery: tried again, in order, never with a secret in the log, and never in the way."""
+"""Delivery: tried again, in order, each once, never with a secret in the log, and never in the way."""
 
 from __future__ import annotations
 
-import smtplib
-import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from collectors.backoff import Backoff
 from integrity.alerts.book import Message
-from integrity.alerts.channels import MOST_WAITING, Outgoing, Telegram, Webhook
-from tests.alerts.lookalike import TOKEN, Lookalike
+from integrity.alerts.channels import Mail, Telegram, Undelivered, Webhook
+from integrity.alerts.outgoing import MOST_WAITING, Outgoing, end
+from tests.alerts.lookalike import MAIL_PASSWORD, TOKEN, Lookalike, Mailbox
 from tests.waiting import wait_until
 
 
@@ -27,55 +27,104 @@ def test_messages_arrive_in_order_with_their_signs(lookalike: Lookalike) -> None
     wait_until(lambda: len(lookalike.lines()) == 5, 10, "five lines")
     assert [line.partition(" ")[2] for line in lookalike.lines()] == [f"number {number}" for number in range(5)]
     assert [line[0] for line in lookalike.lines()] == ["🟢", "🔴", "🟢", "🔴", "🟢"]
-    out.stop()
+    end([out])
 
 
-def test_a_channel_that_refuses_is_tried_again_once_it_takes_messages(
-    lookalike: Lookalike, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("answer", [{"parameters": {"retry_after": 0.5}}, {"parameters": {"retry_after": "x"}}, []])
+def test_as_long_as_telegram_says_nothing_is_sent(
+    lookalike: Lookalike, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
-    lookalike.answers = [(500, {}), (429, {"parameters": {"retry_after": 0.1}}), (502, {})]
+    monkeypatch.setattr("integrity.alerts.channels.DEFAULT_WAIT", 0.5)
+    lookalike.answers = [(429, answer), (500, {})]
     out = quick(Telegram(lookalike.url, TOKEN, "42"))
-    out.tell(Message("firing", "k", "it burns"))
-    wait_until(lambda: lookalike.lines() == ["🔴 it burns"], 10, "the message")
-    out.stop()
+    for number in range(3):
+        out.tell(Message("firing", "k", f"number {number}"))
+    wait_until(lambda: len(lookalike.lines()) == 3, 10, "the messages")
+    assert lookalike.asked_at[1] - lookalike.asked_at[0] >= 0.5
     assert len([record for record in caplog.records if "did not take" in record.message]) == 1
+    end([out])
 
 
-def test_a_network_that_is_away_holds_nobody_up_and_no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    out = quick(Telegram(f"http://127.0.0.1:{port}", TOKEN, "42"))
+def test_a_network_that_is_away_holds_nobody_up_and_keeps_the_newest(
+    lookalike: Lookalike, caplog: pytest.LogCaptureFixture, free_port: int
+) -> None:
+    telegram = Telegram(f"http://127.0.0.1:{free_port}", TOKEN, "42")
+    out = quick(telegram)
     before = time.monotonic()
+    hour_ago = time.time() - 3600
     for number in range(MOST_WAITING * 3):
-        out.tell(Message("info", "k", f"number {number}"))
+        out.tell(Message("info", "k", f"number {number}", hour_ago))
     assert time.monotonic() - before < 2
     wait_until(lambda: "did not take" in caplog.text, 10, "the reason")
-    out.stop(1.0)
+    telegram._url = lookalike.url
+    wait_until(lambda: any("number 299" in line for line in lookalike.lines()), 10, "the newest")
+    assert MOST_WAITING <= len(lookalike.lines()) <= MOST_WAITING + Telegram.most_at_once
+    assert all("told late: this was at" in line for line in lookalike.lines())
+    end([out])
     assert "secret" not in caplog.text
+    assert caplog.text.count("the oldest are dropped") == 1
 
 
-def test_a_webhook_gets_one_post_a_message(lookalike: Lookalike) -> None:
+def test_a_webhook_gets_each_message_once_though_one_fails(lookalike: Lookalike) -> None:
     out = quick(Webhook(f"{lookalike.url}/hook"))
-    out.tell(Message("firing", "lag", "late"))
-    wait_until(lambda: lookalike.received, 10, "a post")
-    out.stop()
+    lookalike.answers = [(200, {}), (503, {})]
+    for number in range(3):
+        out.tell(Message("firing", "lag", f"late {number}"))
+    wait_until(lambda: len(lookalike.received) == 3, 10, "three posts")
+    end([out])
     path, body = lookalike.received[0]
-    assert path == "/hook"
-    assert {key: body[key] for key in ("source", "state", "key", "text")} == {
-        "source": "dataprovider",
-        "state": "firing",
-        "key": "lag",
-        "text": "late",
-    }
-    assert abs(body["timestamp"] - time.time() * 1000) < 60_000
+    assert [each["text"] for _, each in lookalike.received] == ["late 0", "late 1", "late 2"]
+    assert abs(body.pop("timestamp") - time.time() * 1000) < 60_000
+    assert (path, body) == ("/hook", {"source": "dataprovider", "state": "firing", "key": "lag", "text": "late 0"})
 
 
-def test_mail_that_cannot_be_sent_is_a_reason_and_no_crash(settings: Any) -> None:
-    from integrity.alerts.channels import Mail, Undelivered
+def test_the_last_messages_of_channels_that_hang_take_no_longer_than_those_of_one(
+    lookalike: Lookalike, free_port: int
+) -> None:
+    channels = [quick(Webhook(lookalike.url)), *(quick(Telegram(f"http://127.0.0.1:{free_port}", TOKEN, "4")),) * 2]
+    for channel in channels:
+        channel.tell(Message("info", "stop", "it stops"))
+    before = time.monotonic()
+    end(channels, 1.0)
+    assert time.monotonic() - before < 2
+    assert [body["text"] for _, body in lookalike.received] == ["it stops"]
 
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_HOST_PASSWORD = "127.0.0.1", 1, "a-secret"
+
+@pytest.mark.parametrize(
+    ("status", "answer", "words"),
+    [
+        (401, {"description": f"Unauthorized: {TOKEN}"}, "it answered 401 (Unauthorized: …): check TELEGRAM_BOT_TOKEN"),
+        (400, {"description": "Bad Request: chat not found"}, "chat not found): check TELEGRAM_CHAT_ID (the bot must"),
+        (502, [], "it answered 502"),
+    ],
+)
+def test_telegram_says_what_to_do(lookalike: Lookalike, status: int, answer: Any, words: str) -> None:
+    lookalike.answers = [(status, answer)]
     with pytest.raises(Undelivered) as problem:
-        Mail("me@localhost", ["you@localhost"]).deliver([Message("firing", "k", "it burns")])
-    assert "a-secret" not in str(problem.value)
-    assert issubclass(smtplib.SMTPException, OSError)
+        Telegram(lookalike.url, TOKEN, "42").deliver([Message("info", "k", "x")])
+    assert words in str(problem.value)
+    assert TOKEN not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [(MAIL_PASSWORD, ""), ("a-secret", "refused the login: check user and password in EMAIL_URL")],
+)
+def test_mail_arrives_or_says_what_to_do(
+    settings: Any, free_port: int, open_mailbox: Callable[[], Mailbox], password: str, words: str
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "alerts", password
+    mail = Mail("me@localhost", ["you@localhost"])
+    message = Message("firing", "k", "it burns\nbadly")
+    with pytest.raises(Undelivered, match="check EMAIL_URL"):
+        mail.deliver([message])
+    mailbox = open_mailbox()
+    if words:
+        with pytest.raises(Undelivered, match=words) as problem:
+            mail.deliver([message])
+        assert password not in str(problem.value)
+    else:
+        mail.deliver([message])
+        assert mailbox.mails == [("DataProvider: it burns badly", "firing: it burns\r\nbadly\r\n")]
