@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from collectors.directory import NO_DELIVERY_MS
 from collectors.models import Symbol, SymbolStatus
 from dataprovider.decimals import PLACES, PRODUCT_PLACES
 
-#: Everything that an exchangeInfo answer has besides its time and its symbols.
+#: What an exchangeInfo answer has besides its time, its limits and its symbols.
 _AROUND: dict[str, Any] = {
     "timezone": "UTC",
     "futuresType": "U_MARGINED",
-    "rateLimits": [
-        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
-    ],
     "exchangeFilters": [],
     "assets": [],
 }
@@ -62,7 +61,17 @@ def contract(name: str) -> Contract | None:
 def exchange_info(now_ms: int) -> dict[str, Any]:
     """The exchangeInfo answer: every contract that is listed, in the exchange's own words. Blocking."""
     rows = Symbol.objects.exclude(status=SymbolStatus.DELISTED).order_by("id")
-    return {**_AROUND, "serverTime": now_ms, "symbols": [row.info or _entry(row) for row in rows]}
+    entries = [row.info or _entry(row) for row in rows]
+    return {**_AROUND, "rateLimits": _rate_limits(), "serverTime": now_ms, "symbols": entries}
+
+
+def _rate_limits() -> list[dict[str, Any]]:
+    """Weight in the exchange's own numbers (clients want it; it is not enforced here), and the limit that is."""
+    minute = {"interval": "MINUTE", "intervalNum": 1}
+    limits = [{"rateLimitType": "REQUEST_WEIGHT", **minute, "limit": 2400}]
+    if settings.CONFIG.rate_limit_per_minute:
+        limits.append({"rateLimitType": "RAW_REQUESTS", **minute, "limit": settings.CONFIG.rate_limit_per_minute})
+    return limits
 
 
 def _entry(row: Symbol) -> dict[str, Any]:

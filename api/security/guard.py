@@ -92,6 +92,20 @@ class Guard:
             count = by_key
         return Decision(caller=caller, count=count)
 
+    async def recognises(self, token: str) -> bool:
+        """Whether a key that was good still is; nothing is counted. While Postgres is away it counts as good."""
+
+        def asked() -> bool:
+            close_old_connections()
+            try:
+                return self._keyring.find(token) is not None
+            except DatabaseError:
+                return True
+            finally:
+                close_old_connections()
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, asked)
+
     async def decided(
         self, address: str, token: str | None, *, needs_key: bool = True, changes: bool = False
     ) -> Decision:

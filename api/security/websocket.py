@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
@@ -28,6 +29,7 @@ KEY_PARAMETER = "api_key"
 def guarded(application: Application, config: Config) -> Application:
     """The application for handshakes that may pass; it finds who calls in `scope["client_address"]`.
 
+    Of who came with a key `scope["key_is_good"]` (a coroutine function) says whether it has been revoked since.
     Neither it nor any log gets to see a key of the address.
     """
     gate = Gate(config.allowed_ips, config.trusted_proxies)
@@ -45,7 +47,10 @@ def guarded(application: Application, config: Config) -> Application:
             return "the host name it asked for is not one of ALLOWED_HOSTS"
         if not is_allowed_origin(headers.get("origin"), host, config.cors_allowed_origins):
             return "the page's origin is not one of CORS_ALLOWED_ORIGINS"
-        decision = await guard.decided(address, token_of(headers) or in_query)
+        token = token_of(headers) or in_query
+        decision = await guard.decided(address, token)
+        if decision.caller is not None and token is not None:
+            scope["key_is_good"] = partial(guard.recognises, token)
         return decision.message if decision.status else None
 
     async def handshake(scope: Scope, receive: Receive, send: Send) -> None:

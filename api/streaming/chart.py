@@ -40,6 +40,10 @@ class Chart:
         self.shown: dict[int, Shown] = {}
         #: End (ms) of the newest candle that is proven complete.
         self.complete_until: int | None = None
+        #: The candles without the newest minute, and of which minutes and base they were made.
+        self._older: list[Candle] = []
+        self._older_version = -1
+        self._older_base: Candle | None = None
 
     def opens_at(self, time_ms: int) -> int:
         """The open time of the candle that holds this time."""
@@ -63,10 +67,26 @@ class Chart:
 
     def candles(self, minutes: SymbolMinutes) -> list[Candle]:
         """The candles from the floor's one on, ascending."""
+        newest = minutes.newest
+        if newest is None:
+            return [] if self.base is None else [self.base]
+        if self._older_version != minutes.older_version or self._older_base is not self.base:
+            self._older = self._joined(each for each in minutes.candles() if each is not newest)
+            self._older_version, self._older_base = minutes.older_version, self.base
+        candles = self._older.copy()
+        open_time = self.opens_at(newest.open_time)
+        if candles and candles[-1].open_time == open_time:
+            candles[-1] = joined(open_time, [candles[-1], newest])
+        else:
+            candles.append(joined(open_time, [newest]))
+        return candles
+
+    def _joined(self, minutes: Iterable[Candle]) -> list[Candle]:
+        """The candles of the base and these minutes, ascending."""
         parts: dict[int, list[Candle]] = {}
         if self.base is not None:
             parts[self.base.open_time] = [self.base]
-        for minute in minutes.candles():
+        for minute in minutes:
             parts.setdefault(self.opens_at(minute.open_time), []).append(minute)
         return [joined(open_time, parts[open_time]) for open_time in sorted(parts)]
 

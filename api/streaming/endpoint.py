@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from api.apps import this_app
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 #: Close codes of ours (daphne sends 1000 and 3000-4999 only): what the client did, and that it may come back later.
 POLICY_VIOLATION, TRY_AGAIN_LATER = 4008, 4013
 
+#: A client with a key is looked at so often (seconds): a key that was revoked ends its connections.
+KEY_SECONDS = 5.0
 #: A client that takes nothing for so long loses its connection.
 SLOW_SECONDS = 5.0
 
@@ -86,6 +88,7 @@ async def serve(
         asyncio.create_task(_write(outbox, pressure, send)),
         asyncio.create_task(beside(outbox)),
         asyncio.create_task(_overflow(outbox)),
+        asyncio.create_task(_revoked(scope.get("key_is_good"))),
     ]
     try:
         done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
@@ -103,6 +106,8 @@ async def serve(
         name = scope["client_address"][:60]
         logger.warning("%s did not read what it had subscribed to: its connection is closed", name)
         await dismiss("You read too slowly: the connection is closed.")
+    elif work[-1] in done:
+        await dismiss("The API key was revoked: the connection is closed.")
     elif work[0] not in done:
         await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
 
@@ -126,6 +131,16 @@ async def _write(outbox: Outbox, pressure: Pressure, send: Send) -> None:
 
 async def _overflow(outbox: Outbox) -> None:
     await outbox.overflown.wait()
+
+
+async def _revoked(key_is_good: Callable[[], Awaitable[bool]] | None) -> None:
+    if key_is_good is None:
+        await asyncio.Event().wait()
+        return
+    while True:
+        await asyncio.sleep(KEY_SECONDS)
+        if not await key_is_good():
+            return
 
 
 def error_text(sentence: str) -> str:

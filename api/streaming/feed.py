@@ -16,6 +16,7 @@ from api.streaming.chart import Chart, Shown
 from api.streaming.known import Known, OpenGap
 from api.streaming.minutes import KEPT_MINUTES, MINUTE_MS, SymbolMinutes
 from api.streaming.reading import Reading
+from api.streaming.span import StoredSpan
 from api.streaming.subscription import Subscription
 
 #: A trade is stored at most so much later than it is published, while ClickHouse takes batches (seconds).
@@ -31,7 +32,9 @@ MOST_CORRECTIONS = 1001
 class Feed:
     """What subscribers of one symbol share."""
 
-    def __init__(self, symbol: str, store: Store, exchange_ms: Callable[[], int], known: Known | None) -> None:
+    def __init__(
+        self, symbol: str, store: Store, span: StoredSpan, exchange_ms: Callable[[], int], known: Known | None
+    ) -> None:
         """`exchange_ms` says the exchange's time."""
         self.symbol = symbol
         self.minutes = SymbolMinutes(max(0, exchange_ms() // MINUTE_MS - KEPT_MINUTES) * MINUTE_MS)
@@ -48,11 +51,15 @@ class Feed:
         self.repaired: list[OpenGap] = []
         #: When to read again (monotonic seconds), None: not needed.
         self.due: float | None = None
+        #: When to see whether what was published before anybody listened has been stored and read (monotonic seconds).
+        self.catch_up_at: float | None = None
+        #: Whether a worker has said something since this process listens.
+        self.is_heard = False
         #: Whether a reading is under way, or waits for its turn.
         self.is_read = False
         self.lock = asyncio.Lock()
         self._store = store
-        self._reading = Reading(store, symbol)
+        self._reading = Reading(store, symbol, span)
         self._patience = 1.0
         self._exchange_ms = exchange_ms
         self._closed_until = 0
@@ -135,8 +142,17 @@ class Feed:
                 head = heads[form] = subscription.head(shown, self._exchange_ms())
             subscription.update(shown, head, self.known)
 
+    def catch_up(self, at: float) -> None:
+        """What was published before is missed, and may not be stored before this time (monotonic seconds)."""
+        self.catch_up_at, self.is_heard = at, False
+
     def plan(self, now: float) -> None:
         """Decide when to read again: soon and then ever more seldom, as long as ids are missing."""
+        if self.catch_up_at is not None and now >= self.catch_up_at:
+            self.catch_up_at = None
+            # Where all ids up to what a worker said meanwhile are there, nothing was missed.
+            if not (self.is_heard and self.minutes.id_before is not None and self.minutes.is_settled):
+                self.due = now
         if self.minutes.is_settled:
             self._patience = 1.0
         elif self.due is None:

@@ -21,6 +21,7 @@ from api.streaming.feed import STORED_WITHIN, Feed
 from api.streaming.known import Known, OpenGap, read_known, read_repaired
 from api.streaming.listener import Listener
 from api.streaming.minutes import LiveBar, bar_of
+from api.streaming.span import StoredSpan
 from api.streaming.subscription import Subscription
 from collectors.publisher import minute_channel
 from collectors.shards import SHARD_COUNT
@@ -46,6 +47,7 @@ class Hub:
 
     def __init__(self, store: Store, redis_url: str) -> None:
         self._store = store
+        self._span = StoredSpan(store)
         channels = map(minute_channel, range(SHARD_COUNT))
         self._listener = Listener(redis_url, channels, self._take, self._read_all_again)
         self._feeds: dict[str, Feed] = {}
@@ -118,18 +120,20 @@ class Hub:
 
     async def _feed(self, symbol: str) -> Feed:
         if symbol not in self._feeds:
-            ((_, _, newest),) = await self._store.query("stored_span")
+            _, newest = await self._span()
             if not self._exchange_at:
                 self._exchange_ms = max(self._exchange_ms, newest)
-            await check_known(self._store, symbol)
-            known, repaired = await self._known_of([symbol]), await self._repaired_of(symbol)
+            if symbol not in self._newest:
+                await check_known(self._store, symbol)
+            known, repaired = await self._beginning_of(symbol)
             if symbol not in self._feeds:
-                feed = Feed(symbol, self._store, lambda: max(newest, self.exchange_ms), known.get(symbol))
+                feed = Feed(symbol, self._store, self._span, lambda: max(newest, self.exchange_ms), known)
                 feed.repaired = repaired
+                if time.monotonic() - self._listens_since < STORED_WITHIN:
+                    feed.catch_up(time.monotonic() + STORED_WITHIN)
                 for bar in self._newest.get(symbol, {}).values():
                     feed.minutes.take(bar)
-                if time.monotonic() - self._listens_since < STORED_WITHIN:
-                    feed.due = time.monotonic() + STORED_WITHIN
+                    feed.is_heard = True
                 self._feeds[symbol] = feed
         return self._feeds[symbol]
 
@@ -162,6 +166,7 @@ class Hub:
             feed = self._feeds.get(symbol)
             if feed is None:
                 continue
+            feed.is_heard = True
             if feed.minutes.take(bar):
                 changed[feed.symbol] = feed
             elif feed.due is None:
@@ -174,7 +179,7 @@ class Hub:
         self._listens_since = time.monotonic()
         for feed in self._feeds.values():
             self._read_soon(feed, feed.read)
-            feed.due = time.monotonic() + STORED_WITHIN
+            feed.catch_up(time.monotonic() + STORED_WITHIN)
 
     async def _tick(self) -> None:
         await asyncio.sleep(TICK_SECONDS)
@@ -232,8 +237,9 @@ class Hub:
         except (DatabaseError, ClickHouseError):
             return {}
 
-    async def _repaired_of(self, symbol: str) -> list[OpenGap]:
+    async def _beginning_of(self, symbol: str) -> tuple[Known | None, list[OpenGap]]:
+        """What Postgres knows of a symbol, and its gaps that were closed lately."""
         try:
-            return await self._store.ask_postgres(lambda: read_repaired(symbol))
+            return await self._store.ask_postgres(lambda: (read_known([symbol])[symbol], read_repaired(symbol)))
         except (DatabaseError, ClickHouseError):
-            return []
+            return None, []

@@ -50,23 +50,43 @@ def joined(open_time: int, parts: Sequence[Candle]) -> Candle:
     if len(parts) == 1:
         (part,) = parts
         return part if part.open_time == open_time else replace(part, open_time=open_time)
-    first = min(parts, key=lambda part: part.first_id)
-    last = max(parts, key=lambda part: part.last_id)
+    # One pass, and no generators: this runs for every change of every candle that somebody watches.
+    first = last = parts[0]
+    high, low = first.high, first.low
+    volume, taker_buy_volume = first.volume, first.taker_buy_volume
+    quote_volume, taker_buy_quote_volume = first.quote_volume, first.taker_buy_quote_volume
+    aggregates, trades, sum_of_ids = first.aggregates, first.trades, first.sum_of_ids
+    for part in parts[1:]:
+        if part.first_id < first.first_id:
+            first = part
+        if part.last_id > last.last_id:
+            last = part
+        if part.high > high:
+            high = part.high
+        if part.low < low:
+            low = part.low
+        volume += part.volume
+        taker_buy_volume += part.taker_buy_volume
+        quote_volume += part.quote_volume
+        taker_buy_quote_volume += part.taker_buy_quote_volume
+        aggregates += part.aggregates
+        trades += part.trades
+        sum_of_ids += part.sum_of_ids
     return Candle(
         open_time=open_time,
         open=first.open,
-        high=max(part.high for part in parts),
-        low=min(part.low for part in parts),
+        high=high,
+        low=low,
         close=last.close,
-        volume=sum(part.volume for part in parts),
-        taker_buy_volume=sum(part.taker_buy_volume for part in parts),
-        quote_volume=sum(part.quote_volume for part in parts),
-        taker_buy_quote_volume=sum(part.taker_buy_quote_volume for part in parts),
-        aggregates=sum(part.aggregates for part in parts),
-        trades=sum(part.trades for part in parts),
+        volume=volume,
+        taker_buy_volume=taker_buy_volume,
+        quote_volume=quote_volume,
+        taker_buy_quote_volume=taker_buy_quote_volume,
+        aggregates=aggregates,
+        trades=trades,
         first_id=first.first_id,
         last_id=last.last_id,
-        sum_of_ids=sum(part.sum_of_ids for part in parts) % 2**64,
+        sum_of_ids=sum_of_ids % 2**64,
     )
 
 
@@ -86,6 +106,10 @@ class SymbolMinutes:
         #: What is stored of a minute out of gaps (their ids) that were repaired: its worker never gets those trades.
         self._repairs: dict[int, dict[tuple[int, int], Candle]] = {}
         self._shown: dict[int, Candle] = {}
+        #: The newest minute (ms), 0: none yet.
+        self._newest = 0
+        #: Changes whenever another minute than the newest does.
+        self.older_version = 0
 
     def take(self, bar: LiveBar) -> bool:
         """Take in a newer state of a minute; False when it is too old to be kept here."""
@@ -134,13 +158,15 @@ class SymbolMinutes:
         return [self._shown[minute] for minute in sorted(self._shown)]
 
     @property
+    def newest(self) -> Candle | None:
+        """The last of them."""
+        return self._shown.get(self._newest)
+
+    @property
     def closed_until(self) -> int:
         """The time (ms) that the symbol's own trades have passed."""
-        if not self._shown:
-            return 0
-        newest = max(self._shown)
-        bar = self._live.get(newest)
-        return newest + (MINUTE_MS if bar is not None and bar.closed else 0)
+        bar = self._live.get(self._newest)
+        return self._newest + (MINUTE_MS if bar is not None and bar.closed else 0)
 
     @property
     def is_settled(self) -> bool:
@@ -156,21 +182,25 @@ class SymbolMinutes:
 
     def raise_floor(self) -> list[Candle]:
         """The minutes that are now too old to be kept apart, ascending: they belong into the charts' bases."""
-        if not self._shown:
+        floor = max(self.floor, self._newest - KEPT_MINUTES * MINUTE_MS)
+        if floor == self.floor:
             return []
-        floor = max(self.floor, max(self._shown) - KEPT_MINUTES * MINUTE_MS)
         gone = [candle for candle in self.candles() if candle.open_time < floor]
         self.floor = floor
         for candle in gone:
             for minutes in (self._live, self._stored, self._beginnings, self._guesses, self._repairs, self._shown):
                 minutes.pop(candle.open_time, None)
             self.id_before = candle.last_id
+        self.older_version += 1
         return gone
 
     def _show(self, minute: int) -> None:
         known = self._known(minute)
         if known is not None:
             self._shown[minute] = known
+            if minute != self._newest:
+                self.older_version += 1
+                self._newest = max(self._newest, minute)
 
     def _known(self, minute: int) -> Candle | None:
         stored, bar = self._stored.get(minute), self._live.get(minute)

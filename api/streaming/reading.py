@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from api.candles import END_OF_TIME, Candle, Window, needs_evidence
@@ -12,6 +12,7 @@ from api.store import Store
 from api.streaming.chart import Chart
 from api.streaming.known import OpenGap
 from api.streaming.minutes import MINUTE_MS, SymbolMinutes, joined
+from api.streaming.span import StoredSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,18 @@ class _Beginning:
     base: Candle | None
     id_before: int | None
 
+    @property
+    def id_before_floor(self) -> int | None:
+        return self.id_before if self.base is None else self.base.last_id
+
 
 class Reading:
     """Reads one symbol. Every method raises what Store.query raises."""
 
-    def __init__(self, store: Store, symbol: str) -> None:
+    def __init__(self, store: Store, symbol: str, span: StoredSpan) -> None:
         self._store = store
         self._symbol = symbol
+        self._span = span
 
     async def read(self, minutes: SymbolMinutes, charts: Iterable[Chart], repaired: Iterable[OpenGap]) -> None:
         """Read all that is stored of the minutes and charts, and put it in at once at the end.
@@ -36,15 +42,13 @@ class Reading:
         The floor must stay where it is meanwhile. `explain` is due after it.
         """
         floor = minutes.floor
-        ((_, oldest, newest),) = await self._store.query("stored_span")
-        rows, (before, _), beginnings, repairs, read = await asyncio.gather(
+        rows, repairs, read = await asyncio.gather(
             self._candles(1, floor, END_OF_TIME * 1000),
-            self._neighbours(floor, oldest, newest),
-            self._beginnings(minutes),
             self._repairs(minutes, repaired),
-            asyncio.gather(*(self._chart(chart, floor, oldest, newest) for chart in charts)),
+            asyncio.gather(*(self._chart(chart, floor) for chart in charts)),
         )
-        minutes.id_before = before
+        beginnings = await self._beginnings(minutes, {row.open_time: row for row in rows})
+        minutes.id_before = read[0].id_before_floor if read else await self._id_before(floor)
         minutes.take_stored(rows)
         for minute, first_id, beginning in beginnings:
             minutes.take_beginning(minute, first_id, beginning)
@@ -55,8 +59,7 @@ class Reading:
 
     async def read_chart(self, minutes: SymbolMinutes, chart: Chart) -> None:
         """Read what a new chart needs of before the floor. `explain` is due after it."""
-        ((_, oldest, newest),) = await self._store.query("stored_span")
-        each = await self._chart(chart, minutes.floor, oldest, newest)
+        each = await self._chart(chart, minutes.floor)
         chart.base, chart.id_before = each.base, each.id_before
 
     async def read_beginnings(self, minutes: SymbolMinutes) -> None:
@@ -71,16 +74,18 @@ class Reading:
             if candles and needs_evidence(chart.verdicts(candles, closed_until), None):
                 chart.evidence = await evidence_for(self._store, self._symbol, candles, chart.id_before, None)
 
-    async def _chart(self, chart: Chart, floor: int, oldest: int, newest: int) -> _Beginning:
+    async def _chart(self, chart: Chart, floor: int) -> _Beginning:
         opened = chart.opens_at(floor)
-        parts, (before, _) = await asyncio.gather(
-            self._candles(chart.interval.timeframe, opened, floor), self._neighbours(opened, oldest, newest)
+        parts, before = await asyncio.gather(
+            self._candles(chart.interval.timeframe, opened, floor), self._id_before(opened)
         )
         return _Beginning(chart, joined(opened, parts) if parts else None, before)
 
-    async def _neighbours(self, since_ms: int, oldest: int, newest: int) -> tuple[int | None, int | None]:
+    async def _id_before(self, since_ms: int) -> int | None:
+        oldest, newest = await self._span()
         window = Window(since_ms // 1000, END_OF_TIME)
-        return await neighbours(self._store, self._symbol, window, oldest // 1000, newest // 1000)
+        before, _ = await neighbours(self._store, self._symbol, window, oldest // 1000, newest // 1000)
+        return before
 
     async def _candles(self, timeframe: int, since_ms: int, until_ms: int) -> list[Candle]:
         if since_ms >= until_ms:
@@ -89,8 +94,17 @@ class Reading:
         rows = await self._store.query("candles_first", symbol=self._symbol, timeframe=timeframe, **span)
         return [Candle.from_row(row) for row in rows]
 
-    async def _beginnings(self, minutes: SymbolMinutes) -> list[tuple[int, int, Candle | None]]:
-        return [(minute, first_id, await self._part(minute, 0, first_id - 1)) for minute, first_id in minutes.lacking()]
+    async def _beginnings(
+        self, minutes: SymbolMinutes, stored: Mapping[int, Candle] | None = None
+    ) -> list[tuple[int, int, Candle | None]]:
+        """`stored`: the minutes as they were just read; one that begins no earlier than its worker has no more."""
+
+        async def beginning(minute: int, first_id: int) -> Candle | None:
+            if stored is not None and (minute not in stored or stored[minute].first_id >= first_id):
+                return None
+            return await self._part(minute, 0, first_id - 1)
+
+        return [(minute, first_id, await beginning(minute, first_id)) for minute, first_id in minutes.lacking()]
 
     async def _repairs(
         self, minutes: SymbolMinutes, repaired: Iterable[OpenGap]

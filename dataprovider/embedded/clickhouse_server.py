@@ -23,6 +23,7 @@ LISTEN = Template(
 
 def main(config_folder: str, data_folder: str) -> int:
     """Serve until SIGTERM; 0 after a graceful stop, 1 with the reason as the last line of stderr."""
+    os.nice(10)
     os.chdir(config_folder)
     reading, writing = os.pipe()
     stop_asked = threading.Event()

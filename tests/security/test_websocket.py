@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 import websocket
 from django.core.management import call_command
+from django.utils import timezone
 
+from api.models import ApiKey
+from api.security.keys import make_key
 from api.security.websocket import is_allowed_origin, without_key
 from tests.api.conftest import Server, StartServer
 from tests.waiting import wait_until
@@ -50,6 +53,21 @@ def test_a_key_comes_in_a_header_or_the_address_and_never_into_a_log(start_serve
     log = path.read_text()
     assert token not in log
     assert wrong not in log
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_revoked_key_ends_its_connections(start_server: StartServer) -> None:
+    token = make_key("bot", "read")[1]
+    address = f"ws{start_server().url.removeprefix('http')}"
+    connections = [
+        websocket.create_connection(f"{address}{path}", timeout=20, header={"X-API-Key": token})
+        for path in ("/ws/stream", "/market/ws")
+    ]
+    ApiKey.objects.update(revoked_at=timezone.now())
+    for each in connections:
+        assert "revoked" in each.recv()
+        assert each.recv_data()[0] == websocket.ABNF.OPCODE_CLOSE
+        each.shutdown()
 
 
 def test_handshakes_are_counted(start_server: StartServer) -> None:

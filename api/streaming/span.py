@@ -1,0 +1,30 @@
+"""When everything stored begins and ends, asked at most once a second however many charts begin at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from api.store import Store
+
+#: How long an answer is good for (seconds): history may come in meanwhile, which the next reading sees.
+GOOD_FOR = 1.0
+
+
+class StoredSpan:
+    """The times of the oldest and of the newest stored trade, all symbols together."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._span = 0, 0
+        self._good_until = 0.0
+        self._lock = asyncio.Lock()
+
+    async def __call__(self) -> tuple[int, int]:
+        """Oldest, newest (ms; 0 when there is none). Raises what Store.query raises."""
+        async with self._lock:
+            if time.monotonic() >= self._good_until:
+                ((_, oldest, newest),) = await self._store.query("stored_span")
+                self._span = oldest, newest
+                self._good_until = time.monotonic() + GOOD_FOR
+            return self._span
