@@ -34,8 +34,6 @@ Begin = Callable[[Chart, int, Sequence[Shown], Known | None], Subscription]
 
 #: How often time alone is looked at (seconds): candles that end, readings that are due.
 TICK_SECONDS = 0.25
-#: Symbols that are read again side by side.
-READINGS_AT_ONCE = 2
 #: Of each symbol the hub remembers so many published minutes.
 MINUTES_KEPT = 2
 #: How often Postgres is asked about watched symbols (seconds).
@@ -53,7 +51,7 @@ class Hub:
         self._feeds: dict[str, Feed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = False
-        self._turns = asyncio.Semaphore(READINGS_AT_ONCE)
+        self._turn = asyncio.Lock()
         #: Each symbol's newest minutes as they were published: who comes later begins with them.
         self._newest: dict[str, dict[int, LiveBar]] = {}
         self._listens_since = time.monotonic()
@@ -200,10 +198,12 @@ class Hub:
         self._spawn(self._read(feed, read))
 
     async def _read(self, feed: Feed, read: Callable[[], Awaitable[None]]) -> None:
-        """Read from the store, few at once: who waits for an update must not wait for this."""
+        """Read from the store, one symbol after another and with pauses: no update is to wait for it."""
         try:
-            async with self._turns:
+            async with self._turn:
+                began = time.monotonic()
                 await read()
+                await asyncio.sleep(time.monotonic() - began)
         except ClickHouseError as error:
             logger.warning("%s is not read again yet: %s", feed.symbol, error)
             feed.due = time.monotonic() + 1.0
