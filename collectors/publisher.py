@@ -25,8 +25,10 @@ from dataprovider.heartbeat import HEARTBEAT_SECONDS, WorkerStatus, write_worker
 
 logger = logging.getLogger(__name__)
 
-#: A changed minute bar is published at most this often (seconds).
-PUBLISH_INTERVAL = 0.025
+#: A changed minute bar is published at most this often (seconds), and less often when that would take a tenth of the
+#: reading thread's time.
+PUBLISH_INTERVAL = 0.010
+PUBLISH_SHARE = 0.1
 #: While Valkey is away, so many minutes are kept to be published later.
 MOST_KEPT = 5_000
 

@@ -32,7 +32,7 @@ from collectors.deadletter import DeadLetters
 from collectors.ingest import FLUSH_SECONDS, Ingest
 from collectors.messages import Assignment, BoundaryFound, GapFound, Report, Stop, WorkerSettings
 from collectors.pace import Pace
-from collectors.publisher import PUBLISH_INTERVAL, Publisher
+from collectors.publisher import PUBLISH_INTERVAL, PUBLISH_SHARE, Publisher
 from collectors.quiet import QuietWatch
 from collectors.shardkeeper import ShardKeeper
 from collectors.spool import Spool
@@ -151,8 +151,8 @@ class Worker:
         for batch in self._ingest.seal_due(now, max_age=max_age):
             self._writer.submit(batch)
         if now >= self._next_publish:
-            self._next_publish = now + PUBLISH_INTERVAL
             self._publisher.offer(self._ingest.take_changed_bars(), self._exchange_ms)
+            self._next_publish = now + max(PUBLISH_INTERVAL, (self._clock() - now) / PUBLISH_SHARE)
         if now >= self._next_second:
             self._next_second = now + 1.0
             self._every_second(now)

@@ -15,6 +15,9 @@ import sys
 import threading
 from string import Template
 
+#: On one machine with everything else, merges wait for those who wait for a trade.
+NICENESS = 10
+
 LISTEN = Template(
     "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; "
     "SELECT count() FROM file('/dev/fd/$reading', 'LineAsString', 'line String') FORMAT Null"
@@ -23,7 +26,7 @@ LISTEN = Template(
 
 def main(config_folder: str, data_folder: str) -> int:
     """Serve until SIGTERM; 0 after a graceful stop, 1 with the reason as the last line of stderr."""
-    os.nice(10)
+    os.nice(NICENESS)
     os.chdir(config_folder)
     reading, writing = os.pipe()
     stop_asked = threading.Event()
