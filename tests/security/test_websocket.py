@@ -67,7 +67,7 @@ def test_a_revoked_key_ends_its_connections(start_server: StartServer) -> None:
     for each in connections:
         assert "revoked" in each.recv()
         assert each.recv_data()[0] == websocket.ABNF.OPCODE_CLOSE
-        each.shutdown()
+        each.shutdown()  # type: ignore[no-untyped-call]
 
 
 def test_handshakes_are_counted(start_server: StartServer) -> None:
