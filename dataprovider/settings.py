@@ -32,6 +32,8 @@ CONFIG: Config = load_config()
 SECRET_KEY = CONFIG.secret_key or secret_key(CONFIG.dataprovider_home)
 DEBUG = False
 ALLOWED_HOSTS = list(CONFIG.allowed_hosts)
+# Behind a proxy with TLS our own pages are of an https origin, while their requests arrive here without it.
+CSRF_TRUSTED_ORIGINS = [f"https://{'*' if host[0] == '.' else ''}{host}" for host in ALLOWED_HOSTS if host != "*"]
 ROOT_URLCONF = "dataprovider.urls"
 ASGI_APPLICATION = "dataprovider.asgi.application"
 

@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from django.test import Client
+
 from dataprovider.config import load_config
 from tests.api.conftest import ROOT
 
@@ -44,3 +47,11 @@ def test_the_secret_key_is_made_once_and_is_the_owners(tmp_path: Path) -> None:
     assert settings_of(home)[-1] == key
     assert stat.S_IMODE((home / "secret_key").stat().st_mode) == 0o600
     assert settings_of(tmp_path / "other")[-1] != key
+
+
+@pytest.mark.parametrize(("origin", "status"), [("https://localhost", 200), ("https://evil.example", 403)])
+def test_a_proxy_with_tls_does_not_keep_anybody_from_logging_in(db: None, origin: str, status: int) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "c" * 32
+    form = {"username": "somebody", "password": "wrong", "csrfmiddlewaretoken": "c" * 32}
+    assert client.post("/admin/login/", form, HTTP_HOST="localhost", HTTP_ORIGIN=origin).status_code == status
