@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up demo test lint format bench chaos
+.PHONY: help install install-dev up demo test lint format docs bench chaos
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -32,6 +32,9 @@ lint: install-dev ## style, types and the rule of imports
 format: install-dev ## put the code into the style that lint wants
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+docs: install-dev ## write the table of settings in docs/OPERATING.md anew
+	@exec $(PY) -m tests.deploy.settings_table
 
 bench: install-dev ## speeds of the hot paths, as ratios
 	@exec $(PY) -m tests.bench $(ARGS)
