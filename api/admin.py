@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from api.models import ApiKey
 from api.security.keys import make_key
+from collectors.admin import Operated, confirmed
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(Operated):
     list_display = ("name", "scope", "prefix", "valid", "created_at", "last_used_at", "revoked_at")
     list_filter = ("scope",)
     search_fields = ("name", "prefix")
@@ -54,7 +55,11 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         response["Cache-Control"] = "no-store"
         return response
 
-    @admin.action(description="Revoke", permissions=["revoke"])
+    @admin.action(description="Revoke …", permissions=["revoke"])
+    @confirmed(
+        title="Revoke", button="Revoke these keys", explanation="They are refused everywhere within seconds, for good."
+    )
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         done = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
-        self.message_user(request, f"{done} keys are revoked, everywhere within seconds.", messages.SUCCESS)
+        text = f"{done} {'key is' if done == 1 else 'keys are'} revoked, everywhere within seconds."
+        self.message_user(request, text, messages.SUCCESS)

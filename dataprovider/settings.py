@@ -38,7 +38,8 @@ ROOT_URLCONF = "dataprovider.urls"
 ASGI_APPLICATION = "dataprovider.asgi.application"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # The admin, with its landing page.
+    "integrity.adminsite.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -116,6 +117,7 @@ EMAIL_TIMEOUT = 10
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
+DATE_FORMAT, DATETIME_FORMAT = "Y-m-d", "Y-m-d H:i:s"
 USE_TZ = True
 STATIC_URL = "/static/"
 # The chart library (TradingView's Lightweight Charts) out of its package, which is not imported for that.

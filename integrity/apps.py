@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_migrate
 
 if TYPE_CHECKING:
     from collectors.sideprocess import SideProcess
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 class IntegrityConfig(AppConfig):
     name = "integrity"
     verbose_name = "Recovery and proof"
+
+    def ready(self) -> None:
+        def make_roles(**signal: Any) -> None:
+            from integrity.roles import make_roles
+
+            make_roles(**signal)
+
+        # Permissions are made after all migrations only: no migration could hand them out.
+        post_migrate.connect(make_roles, sender=self, weak=False, dispatch_uid="roles")
 
     def side_processes(self, recovery_workers: int) -> list[SideProcess]:
         """What the supervisor is to run beside its stream workers: alerts where they have somewhere to go, recovery

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.safestring import SafeString
 
-from collectors.admin import ReadOnly
+from collectors.admin import ReadOnly, list_link
+from integrity.admin.shapes import moment
 from integrity.models import ArchiveFile, Incident, IntegrityRun, MonthCheck, SymbolTrust
 
 
@@ -12,37 +14,52 @@ from integrity.models import ArchiveFile, Incident, IntegrityRun, MonthCheck, Sy
 class MonthCheckAdmin(ReadOnly):
     list_display = (
         "symbol",
-        "month",
+        "month_name",
         "result",
-        "rows",
         "missing",
         "duplicates",
         "absent",
-        "twins",
+        "rows",
         "proved_days",
         "checked_at",
+        "gaps",
     )
-    list_filter = ("result", "month")
+    list_filter = ("result",)
     search_fields = ("symbol__name",)
     list_select_related = ("symbol",)
+    search_help_text = "By symbol"
     date_hierarchy = "month"
+
+    @admin.display(description="month", ordering="month")
+    def month_name(self, check: MonthCheck) -> str:
+        return f"{check.month:%Y-%m}"
+
+    @admin.display(description="gaps")
+    def gaps(self, check: MonthCheck) -> SafeString:
+        return list_link("collectors_gap", "gaps", symbol__id__exact=check.symbol_id, age="unfinished")
 
 
 @admin.register(SymbolTrust)
 class SymbolTrustAdmin(ReadOnly):
     list_display = (
         "symbol",
-        "first_id",
-        "trust_id",
-        "last_id",
-        "rows",
+        "whole_until",
         "missing",
         "duplicates",
         "absent",
+        "rows",
+        "first_id",
+        "trust_id",
+        "last_id",
         "checked_at",
     )
     search_fields = ("symbol__name",)
+    search_help_text = "By symbol"
     list_select_related = ("symbol",)
+
+    @admin.display(description="whole until (UTC)", ordering="trust_ms")
+    def whole_until(self, trust: SymbolTrust) -> str:
+        return moment(trust.trust_ms)
 
 
 @admin.register(IntegrityRun)
@@ -51,23 +68,23 @@ class IntegrityRunAdmin(ReadOnly):
         "started_at",
         "finished_at",
         "symbols",
-        "months_read",
-        "gaps_opened",
         "missing",
         "duplicates",
+        "gaps_opened",
+        "months_read",
         "problem",
     )
 
 
 @admin.register(ArchiveFile)
 class ArchiveFileAdmin(ReadOnly):
-    list_display = ("__str__", "period", "verdict", "rows", "duplicates", "first_id", "last_id", "seen_at", "reason")
+    list_display = ("__str__", "verdict", "reason", "period", "rows", "duplicates", "first_id", "last_id", "seen_at")
     list_filter = ("verdict", "period")
     search_fields = ("symbol", "date")
 
 
 @admin.register(Incident)
 class IncidentAdmin(ReadOnly):
-    list_display = ("key", "text", "began_at", "ended_at")
+    list_display = ("key", "began_at", "ended_at", "text")
     list_filter = (("ended_at", admin.EmptyFieldListFilter), "began_at")
     search_fields = ("key", "text")

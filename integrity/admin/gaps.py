@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
@@ -14,13 +15,13 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from collectors.admin import GapAdmin
+from collectors.admin import ANSWERED, GapAdmin, ask, confirmed, list_link, row_link
 from collectors.gaps import mark_absent
 from collectors.models import UNFINISHED, Gap
 from dataprovider.numbers import counted
 from dataprovider.states import IllegalTransition
-from integrity.admin.confirm import ANSWERED, ask
-from integrity.admin.shapes import duration, list_link
+from integrity.admin.landing import rules_of
+from integrity.admin.shapes import duration, moment
 from integrity.models import JobStatus, RecoveryJob
 from integrity.models.jobs import NOW_PRIORITY
 from integrity.recovery import queue
@@ -34,7 +35,7 @@ class Reason(forms.Form):
 
 
 class AgeFilter(admin.SimpleListFilter):
-    """How long ago a gap was opened."""
+    """How long ago a gap was opened, of all or of those that are not closed."""
 
     title = "age"
     parameter_name = "age"
@@ -46,12 +47,18 @@ class AgeFilter(admin.SimpleListFilter):
     )
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(key, label) for key, label, _, _ in self._AGES]
+        late = f"not closed after {rules_of(settings.CONFIG).gap_minutes} min"
+        ages = [(key, label) for key, label, _, _ in self._AGES]
+        return [("unfinished", "not closed"), ("late", late), *ages]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Gap]) -> QuerySet[Gap]:
+        now = timezone.now()
+        if self.value() in ("unfinished", "late"):
+            queryset = queryset.filter(status__in=UNFINISHED)
+        if self.value() == "late":
+            queryset = queryset.filter(opened_at__lt=now - timedelta(minutes=rules_of(settings.CONFIG).gap_minutes))
         for key, _, youngest, oldest in self._AGES:
             if self.value() == key:
-                now = timezone.now()
                 if youngest is not None:
                     queryset = queryset.filter(opened_at__lte=now - youngest)
                 if oldest is not None:
@@ -64,42 +71,81 @@ admin.site.unregister(Gap)
 
 @admin.register(Gap)
 class RecoverableGapAdmin(GapAdmin):
-    list_display = ("symbol", "first_id", "last_id", "missing", "cause", "status", "age", "jobs")
-    list_filter = ("status", "cause", AgeFilter, ("symbol", admin.RelatedOnlyFieldListFilter))
+    list_display = ("ids", "symbol_link", "missing", "status", "age", "jobs", "cause")
+    list_filter = (AgeFilter, "status", "cause")
     actions = ("recover_now", "accept_as_absent")
+    fieldsets: ClassVar[Any] = (
+        (None, {"fields": ("symbol_link", "ids", "missing", "status", "cause", "jobs", "boundaries")}),
+        ("When", {"fields": ("opened_at", "updated_at", "before", "after")}),
+        ("Evidence", {"fields": ("evidence",)}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for _, options in self.fieldsets for name in options["fields"]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Gap]:
         jobs = Prefetch("recovery_jobs", RecoveryJob.objects.order_by("-id"))
         return super().get_queryset(request).prefetch_related(jobs)
 
+    @admin.display(description="ids", ordering="first_id")
+    def ids(self, gap: Gap) -> str:
+        return f"{gap.first_id}" if gap.size == 1 else f"{gap.first_id}–{gap.last_id}"
+
+    @admin.display(description="symbol", ordering="symbol__name")
+    def symbol_link(self, gap: Gap) -> SafeString:
+        return row_link(gap.symbol, gap.symbol.name)
+
     @admin.display(description="age", ordering="-opened_at")
     def age(self, gap: Gap) -> str:
         return duration((timezone.now() - gap.opened_at).total_seconds())
+
+    @admin.display(description="trade before it (UTC)")
+    def before(self, gap: Gap) -> str:
+        return moment(gap.before_ms)
+
+    @admin.display(description="trade after it (UTC)")
+    def after(self, gap: Gap) -> str:
+        return moment(gap.after_ms)
+
+    @admin.display(description="boundaries")
+    def boundaries(self, gap: Gap) -> SafeString:
+        return list_link(
+            "collectors_streamboundary",
+            "of its symbol, those with a gap",
+            symbol__id__exact=gap.symbol_id,
+            verdict__exact="gap",
+        )
 
     @admin.display(description="jobs")
     def jobs(self, gap: Gap) -> SafeString | str:
         found = list(gap.recovery_jobs.all())
         if not found:
             return "–"
-        return list_link(
-            "integrity_recoveryjob", f"{len(found)}, {found[0].get_status_display()}", gaps__id__exact=gap.pk
-        )
+        if len(found) == 1:
+            return row_link(found[0], found[0].get_status_display())
+        text = f"{len(found)}, {found[0].get_status_display()}"
+        return list_link("integrity_recoveryjob", text, gaps__id__exact=gap.pk)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Gaps are read-only as rows; who may change them may operate them."""
         return bool(request.user.has_perm("collectors.change_gap"))
 
-    @admin.action(description="Recover now", permissions=["operate"])
+    @admin.action(description="Recover now …", permissions=["operate"])
+    @confirmed(
+        title="Recover now",
+        explanation="These gaps are fetched next, before everything else; what was set aside is tried again. Closed "
+        "ones are left as they are.",
+    )
     def recover_now(self, request: HttpRequest, queryset: QuerySet[Gap]) -> None:
-        gaps = list(queryset.filter(status__in=UNFINISHED))
+        gaps, total = list(queryset.filter(status__in=UNFINISHED)), queryset.count()
         for job in RecoveryJob.objects.filter(gaps__in=gaps).exclude(status=JobStatus.DONE).distinct():
             queue.retry(job)
         plan_gaps()
         RecoveryJob.objects.filter(gaps__in=gaps, status=JobStatus.PENDING).update(priority=NOW_PRIORITY)
         if gaps:
             self.message_user(request, f"{counted(len(gaps), 'gap')} next in turn.", messages.SUCCESS)
-        if len(gaps) < len(queryset):
-            self.message_user(request, "Gaps that are closed already were left as they are.", messages.WARNING)
+        if left := total - len(gaps):
+            self.message_user(request, f"{counted(left, 'gap')} closed already and left alone.", messages.WARNING)
 
     @admin.action(description="Accept as absent upstream …", permissions=["operate"])
     def accept_as_absent(self, request: HttpRequest, queryset: QuerySet[Gap]) -> TemplateResponse | None:
@@ -116,12 +162,13 @@ class RecoverableGapAdmin(GapAdmin):
                 form=form,
                 button="Accept as absent upstream",
             )
-        done = 0
+        done, total = 0, len(queryset)
         for gap in queryset:
             evidence = {"source": "person", "by": request.user.get_username(), "reason": form.cleaned_data["reason"]}
             try:
                 done += mark_absent(gap, evidence)
             except IllegalTransition:
                 continue
-        self.message_user(request, f"{done} of {len(queryset)} gaps are accepted as absent upstream.", messages.SUCCESS)
+        level = messages.SUCCESS if done == total else messages.WARNING
+        self.message_user(request, f"{done} of {counted(total, 'gap')} accepted as absent upstream.", level)
         return None

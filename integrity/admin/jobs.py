@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import Case, F, QuerySet, When
-from django.http import HttpRequest
-from django.utils import timezone
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, F, Max, QuerySet, When
+from django.http import HttpRequest, JsonResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from collectors.admin import ReadOnly
+from collectors.admin import ReadOnly, confirmed, list_link, row_link, rows_per
 from dataprovider.numbers import counted
-from integrity.admin.shapes import duration, list_link, progress_bar
+from integrity.admin.progress import Standing
 from integrity.models import JobEvent, JobStatus, RecoveryJob
 from integrity.recovery import queue
 
 #: How much an action moves a job's priority.
 PRIORITY_STEP = 50
+#: So many batches are offered to choose from, the newest.
+MOST_BATCHES = 10
+#: So many jobs are told of at once.
+MOST_ASKED = 200
+
+
+class BatchFilter(admin.SimpleListFilter):
+    """Jobs that were asked for together."""
+
+    title = "batch"
+    parameter_name = "batch"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        rows = RecoveryJob.objects.exclude(batch="").order_by().values("batch").annotate(newest=Max("id"))
+        names = [row["batch"] for row in rows.order_by("-newest")[:MOST_BATCHES]]
+        chosen = request.GET.get(self.parameter_name)
+        return [(name, name) for name in ([chosen] if chosen and chosen not in names else []) + names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> QuerySet[RecoveryJob]:
+        return queryset.filter(batch=self.value()) if self.value() else queryset
 
 
 class JobEventInline(admin.TabularInline[JobEvent, RecoveryJob]):
     model = JobEvent
+    verbose_name_plural = "What happened to it"
     fields = readonly_fields = ("at", "status", "text")
     extra = 0
     can_delete = False
@@ -35,21 +58,10 @@ class JobEventInline(admin.TabularInline[JobEvent, RecoveryJob]):
 
 @admin.register(RecoveryJob)
 class RecoveryJobAdmin(ReadOnly):
-    list_display = (
-        "symbol",
-        "range",
-        "status",
-        "progress",
-        "time_left",
-        "rows_stored",
-        "source",
-        "priority",
-        "attempts",
-        "next_attempt_at",
-        "reason",
-    )
-    list_filter = ("status", "kind", "source", "batch")
+    list_display = ("symbol", "range", "state", "progress", "time", "stored", "why", "gaps_link", "priority")
+    list_filter = ("status", "kind", "source", BatchFilter)
     search_fields = ("symbol__name", "batch", "reason")
+    search_help_text = "By symbol, batch or reason"
     list_select_related = ("symbol",)
     list_per_page = 50
     #: What runs first, then what waits, what was set aside, and what is over; the newest news first.
@@ -64,41 +76,94 @@ class RecoveryJobAdmin(ReadOnly):
     )
     inlines = (JobEventInline,)
     actions = ("retry", "cancel", "sooner", "later")
+    fieldsets: ClassVar[Any] = (
+        (None, {"fields": ("symbol_link", "range", "state", "progress", "position_now", "time", "why")}),
+        ("What it got", {"fields": ("stored", "rows_read", "gaps_link", "result")}),
+        ("Its place in the queue", {"fields": ("source", "priority", "batch_link", "attempts", "next_attempt_at")}),
+        (
+            "Who has it",
+            {"fields": ("owner", "heartbeat_at", "cancel_requested", "created_at", "started_at", "finished_at")},
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RecoveryJob]:
+        gaps = rows_per(RecoveryJob.gaps.through.objects.all(), "recoveryjob")
+        rows: QuerySet[RecoveryJob] = super().get_queryset(request).annotate(of_gaps=gaps)
+        return rows
+
+    def get_urls(self) -> list[URLPattern]:
+        own = path("progress/", self.admin_site.admin_view(self.progress_view), name="integrity_recoveryjob_progress")
+        return [own, *super().get_urls()]
+
+    def progress_view(self, request: HttpRequest) -> JsonResponse:
+        """How far the jobs `ids` (comma separated) are: {"jobs": {id: Standing.as_json}}."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied("Your user may not look at recovery jobs.")
+        ids = [each for each in request.GET.get("ids", "").split(",") if each.isascii() and each.isdecimal()]
+        # More digits than a key has would be refused by Postgres.
+        found = RecoveryJob.objects.filter(pk__in=[int(each) for each in ids[:MOST_ASKED] if len(each) < 19])
+        return JsonResponse({"jobs": {job.pk: Standing.of(job).as_json() for job in found.select_related("symbol")}})
+
+    @admin.display(description="status", ordering="status")
+    def state(self, job: RecoveryJob) -> SafeString:
+        return Standing.of(job).mark("status", job.get_status_display())
 
     @admin.display(description="progress")
     def progress(self, job: RecoveryJob) -> SafeString:
-        if job.status != JobStatus.RUNNING:
-            return progress_bar(job.units_done, job.units_total)
-        return progress_bar(job.units_done + float(job.result.get("part_of_day", 0)), job.units_total, job.position)
+        return Standing.of(job).bar()
 
-    @admin.display(description="time left")
-    def time_left(self, job: RecoveryJob) -> str:
-        if job.status != JobStatus.RUNNING or not job.units_done or job.started_at is None:
-            return "–"
-        passed = (timezone.now() - job.started_at).total_seconds()
-        return f"about {duration(passed * (job.units_total - job.units_done) / job.units_done)}"
+    @admin.display(description="time")
+    def time(self, job: RecoveryJob) -> SafeString:
+        standing = Standing.of(job)
+        return standing.mark("time", standing.time)
+
+    @admin.display(description="is at")
+    def position_now(self, job: RecoveryJob) -> SafeString:
+        standing = Standing.of(job)
+        return standing.mark("position", standing.position)
+
+    @admin.display(description="stored", ordering="rows_stored")
+    def stored(self, job: RecoveryJob) -> SafeString:
+        standing = Standing.of(job)
+        return standing.mark("rows_stored", standing.rows_stored)
+
+    @admin.display(description="reason")
+    def why(self, job: RecoveryJob) -> SafeString:
+        return Standing.of(job).mark("reason", job.reason)
 
     @admin.display(description="gaps")
-    def gaps_link(self, job: RecoveryJob) -> SafeString:
-        return list_link("collectors_gap", job.gaps.count(), recovery_jobs__id__exact=job.pk)
+    def gaps_link(self, job: RecoveryJob) -> SafeString | str:
+        count = getattr(job, "of_gaps", 0)
+        return list_link("collectors_gap", count, recovery_jobs__id__exact=job.pk) if count else "–"
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = [field.name for field in RecoveryJob._meta.fields if field.name != "claim"]
-        return [*shown, "progress", "time_left", "gaps_link"]
+    @admin.display(description="symbol")
+    def symbol_link(self, job: RecoveryJob) -> SafeString:
+        return row_link(job.symbol, job.symbol.name)
+
+    @admin.display(description="batch")
+    def batch_link(self, job: RecoveryJob) -> SafeString | str:
+        return list_link("integrity_recoveryjob", job.batch, batch=job.batch) if job.batch else "–"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.get_fields(request, obj)
+        return [name for _, options in self.fieldsets for name in options["fields"]]
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Jobs are read-only as rows; who may change them may operate them."""
         return bool(request.user.has_perm("integrity.change_recoveryjob"))
 
-    @admin.action(description="Try again now", permissions=["operate"])
+    @admin.action(description="Try again now …", permissions=["operate"])
+    @confirmed(title="Try again now", explanation="Jobs that were set aside, cancelled or wait are tried in a moment.")
     def retry(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> None:
         done = sum(queue.retry(job) for job in queryset)
         self._tell(request, done, len(queryset), "tried again in a moment", "running or done")
 
-    @admin.action(description="Cancel", permissions=["operate"])
+    @admin.action(description="Cancel …", permissions=["operate"])
+    @confirmed(
+        title="Cancel",
+        button="Cancel the jobs",
+        explanation="What waits is cancelled at once, what runs within seconds. What a job stored stays, and it can be "
+        "tried again. A hole between stored trades is still a gap for the next check.",
+    )
     def cancel(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> None:
         done = sum(queue.cancel(job) for job in queryset)
         self._tell(
@@ -118,8 +183,8 @@ class RecoveryJobAdmin(ReadOnly):
         self._move(request, queryset, -PRIORITY_STEP)
 
     def _move(self, request: HttpRequest, queryset: QuerySet[RecoveryJob], step: int) -> None:
-        waiting = queryset.filter(status=JobStatus.PENDING, priority__gt=-1000, priority__lt=1000)
         total = len(queryset)
+        waiting = queryset.filter(status=JobStatus.PENDING, priority__gt=-1000, priority__lt=1000)
         done = waiting.update(priority=F("priority") + step)
         self._tell(request, done, total, f"priority {abs(step)} {'higher' if step > 0 else 'lower'}", "not waiting")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -12,16 +12,16 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from collectors.admin import SymbolAdmin
-from collectors.models import Symbol
+from collectors.admin import ANSWERED, SymbolAdmin, ask, list_link, rows_per
+from collectors.models import UNFINISHED, Gap, Symbol
 from dataprovider.clickhouse import Address, ClickHouse, ClickHouseError
 from dataprovider.numbers import counted
-from integrity.admin.confirm import ANSWERED, ask
-from integrity.admin.shapes import list_link
+from integrity.admin.shapes import moment
 from integrity.checks.check import IntegrityCheck
-from integrity.models import Source
+from integrity.models import UNFINISHED_JOBS, RecoveryJob, Source
 from integrity.recovery import queue
 from integrity.recovery.planner import months
 
@@ -51,18 +51,61 @@ admin.site.unregister(Symbol)
 
 @admin.register(Symbol)
 class RecoverableSymbolAdmin(SymbolAdmin):
-    list_display = (*SymbolAdmin.list_display, "trusted_until", "months")
+    list_display = ("name", "enabled", "whole_until", "open_gaps", "jobs", "history", "status", "shard", "listed")
     list_select_related = ("trust",)
     actions = (*SymbolAdmin.actions, "backfill", "verify_now")
+    fieldsets: ClassVar[Any] = (
+        (None, {"fields": ("name", "enabled", "whole_until", "open_gaps", "jobs", "history", "boundaries", "chart")}),
+        ("The contract", {"fields": ("status", "contract_type", "pair", "base_asset", "quote_asset")}),
+        ("Its rules", {"fields": ("tick_size", "step_size", "onboard_date", "delivery_date")}),
+        ("Here", {"fields": ("shard_link", "created_at", "updated_at")}),
+    )
+    readonly_fields: ClassVar[Any] = tuple(
+        name for _, options in fieldsets for name in options["fields"] if name != "enabled"
+    )
 
-    @admin.display(description="whole until")
-    def trusted_until(self, symbol: Symbol) -> str:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Symbol]:
+        gaps = rows_per(Gap.objects.filter(status__in=UNFINISHED), "symbol")
+        jobs = rows_per(RecoveryJob.objects.filter(status__in=UNFINISHED_JOBS), "symbol")
+        rows: QuerySet[Symbol] = super().get_queryset(request).defer("info").annotate(of_gaps=gaps, of_jobs=jobs)
+        return rows
+
+    @admin.display(description="whole until (UTC)", ordering="trust__trust_ms")
+    def whole_until(self, symbol: Symbol) -> str:
         trust = getattr(symbol, "trust", None)
-        return "–" if trust is None else f"{datetime.fromtimestamp(trust.trust_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+        return "not checked yet" if trust is None else moment(trust.trust_ms)
 
-    @admin.display(description="checks")
-    def months(self, symbol: Symbol) -> SafeString:
+    @admin.display(description="open gaps", ordering="of_gaps")
+    def open_gaps(self, symbol: Symbol) -> str | SafeString:
+        count = getattr(symbol, "of_gaps", 0)
+        if not count:
+            return "–"
+        return list_link("collectors_gap", count, symbol__id__exact=symbol.pk, age="unfinished")
+
+    @admin.display(description="jobs", ordering="of_jobs")
+    def jobs(self, symbol: Symbol) -> str | SafeString:
+        text = f"{count} under way" if (count := getattr(symbol, "of_jobs", 0)) else "jobs"
+        return list_link("integrity_recoveryjob", text, symbol__id__exact=symbol.pk)
+
+    @admin.display(description="history")
+    def history(self, symbol: Symbol) -> SafeString:
         return list_link("integrity_monthcheck", "months", symbol__id__exact=symbol.pk)
+
+    @admin.display(description="connects and reconnects")
+    def boundaries(self, symbol: Symbol) -> SafeString:
+        return list_link("collectors_streamboundary", "boundaries", symbol__id__exact=symbol.pk)
+
+    @admin.display(description="on the dashboard")
+    def chart(self, symbol: Symbol) -> SafeString:
+        return format_html('<a href="/#{}/1">chart</a>', symbol.name)
+
+    @admin.display(description="shard")
+    def shard_link(self, symbol: Symbol) -> SafeString:
+        return list_link("collectors_shardlease", symbol.shard, shard=symbol.shard)
+
+    @admin.display(description="listed", ordering="onboard_date")
+    def listed(self, symbol: Symbol) -> str:
+        return f"{symbol.onboard_date:%Y-%m-%d}"
 
     @admin.action(description="Backfill a date range …", permissions=["change"])
     def backfill(self, request: HttpRequest, queryset: QuerySet[Symbol]) -> TemplateResponse | None:
@@ -87,8 +130,9 @@ class RecoverableSymbolAdmin(SymbolAdmin):
                 asked += 1
                 made += queue.add_days_job(*job, source=form.cleaned_data["source"], batch=batch)[1]
         if made:
-            text = f"{counted(made, 'job')} now waiting for a worker (batch “{batch}”)."
-            self.message_user(request, text, messages.SUCCESS)
+            text = f"{counted(made, 'job')} now waiting for a worker"
+            link = list_link("integrity_recoveryjob", "watch them", batch=batch)
+            self.message_user(request, format_html("{}: {}.", text, link), messages.SUCCESS)
         if made < asked:
             text = f"{counted(asked - made, 'job')} of the same days waiting or running already."
             self.message_user(request, text, messages.INFO)

@@ -112,16 +112,19 @@ def _asked(question: Callable[[], T]) -> T:
 
 def _look(owner: str, gaps_since: datetime) -> Known:
     on_duty = take_or_keep(DUTY, owner)
-    if not on_duty:
-        return Known(on_duty, {})
+    return look_up(gaps_since) if on_duty else Known(on_duty, {})
+
+
+def look_up(gaps_since: datetime) -> Known:
+    """What is known, whoever has the duty; gaps opened before `gaps_since` are old. Raises django.db.Error."""
     stale = CollectorHost.objects.filter(heartbeat_at__lt=Now() - timedelta(seconds=LEASE_SECONDS))
     contracts = Symbol.objects.exclude(status=SymbolStatus.OTHER).order_by("onboard_date")
     return Known(
-        on_duty,
-        dict(Incident.objects.filter(ended_at=None).values_list("key", "text")),
-        _old_gaps(gaps_since),
-        dict(contracts.values_list("name", "status")),
-        tuple(stale.order_by("owner").values_list("owner", flat=True)),
+        on_duty=True,
+        incidents=dict(Incident.objects.filter(ended_at=None).values_list("key", "text")),
+        old_gaps=_old_gaps(gaps_since),
+        contracts=dict(contracts.values_list("name", "status")),
+        stale_owners=tuple(stale.order_by("owner").values_list("owner", flat=True)),
     )
 
 

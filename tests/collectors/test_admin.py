@@ -29,10 +29,16 @@ def _rows() -> None:
 def test_the_selected_symbols_are_switched_off_and_on(admin_client: Client) -> None:
     url = reverse("admin:collectors_symbol_changelist")
     chosen = list(Symbol.objects.exclude(name="ETHUSDT").values_list("pk", flat=True))
-    page = admin_client.post(url, {"action": "disable", "_selected_action": chosen}, follow=True)
+    page = admin_client.post(url, {"action": "disable", "_selected_action": chosen})
+    assert "Nothing of them is collected from the next second on" in page.text
+    assert sum(map(len, wanted_symbols().values())) == 3
+    sure = {"_selected_action": chosen, "answered": "yes"}
+    page = admin_client.post(url, {"action": "disable", **sure}, follow=True)
     assert "2 symbols are no longer collected" in page.text
     assert {name for names in wanted_symbols().values() for name in names} == {"ETHUSDT"}
-    page = admin_client.post(url, {"action": "enable", "_selected_action": chosen}, follow=True)
+    page = admin_client.post(
+        f"{url}?collection=paused", {"action": "enable", "select_across": "1", **sure}, follow=True
+    )
     assert "2 symbols are collected" in page.text
     assert sum(map(len, wanted_symbols().values())) == 3
 
@@ -57,10 +63,10 @@ def test_every_list_is_shown(admin_client: Client, model: str, shown: str) -> No
 def test_a_symbol_with_open_gaps_leads_to_them(admin_client: Client) -> None:
     eth = Symbol.objects.get(name="ETHUSDT")
     page = admin_client.get(reverse("admin:collectors_symbol_changelist"))
-    assert f"../gap/?symbol__id__exact={eth.pk}" in page.text
-    gaps = admin_client.get(
-        f"{reverse('admin:collectors_gap_changelist')}?symbol__id__exact={eth.pk}&status__exact=open"
-    )
+    url = f"{reverse('admin:collectors_gap_changelist')}?symbol__id__exact={eth.pk}&age=unfinished"
+    assert url.replace("&", "&amp;") in page.text
+    gaps = admin_client.get(url)
+    assert "Gaps of ETHUSDT" in gaps.text
     assert "1 gap" in gaps.text
 
 

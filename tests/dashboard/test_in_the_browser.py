@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.db import connections
 
 from integrity.models import JobKind, JobStatus, RecoveryJob
 from tests.api.conftest import StartServer
+from tests.fixtures_exchange import RunningExchange
 from tests.integrity.farm import StartCollectors, StartExchange, started
 from tests.waiting import wait_until
 
@@ -63,6 +64,28 @@ class Page:
     def wait(self, condition: str) -> None:
         self.page.wait_for_function(condition)
 
+    def may_not_scroll_sideways(self) -> None:
+        wide = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide[0] <= wide[1], f"{self.page.url} scrolls sideways"
+
+    def log_in(self, address: str) -> None:
+        self.page.goto(f"{address}/admin/")
+        self.page.fill("#id_username", "boss")
+        self.page.fill("#id_password", "secret-of-this-test")
+        self.page.click("[type=submit]")
+
+    def act(self, address: str, row: str, action: str) -> None:
+        """Choose an action for one row of a list in the admin."""
+        self.page.goto(address)
+        self.page.check(f"tr:has(a:text-is('{row}')) .action-select")
+        self.page.select_option("[name=action]", action)
+        self.page.click("[name=index]")
+
+
+def receives(exchange: RunningExchange, streams: int) -> bool:
+    """Whether so many symbols are streamed."""
+    return bool(exchange.state["subscriptions"] == streams)
+
 
 @pytest.mark.timeout(240)
 def test_a_person_sees_a_candle_change_types_173_stops_a_symbol_and_watches_a_backfill(
@@ -72,7 +95,7 @@ def test_a_person_sees_a_candle_change_types_173_stops_a_symbol_and_watches_a_ba
     browser: Any,
     tmp_path: Path,
 ) -> None:
-    exchange, _ = started(start_exchange, start_collectors, symbols=5, rate=50, history_days=2, archive_delay_hours=-1)
+    exchange, _ = started(start_exchange, start_collectors, symbols=5, rate=20, history_days=2, archive_delay_hours=-1)
     address = start_server(BINANCE_REST_URL=exchange.url).url
     for size in (DESKTOP, PHONE):
         look = Page(browser, size)
@@ -90,38 +113,41 @@ def test_a_person_sees_a_candle_change_types_173_stops_a_symbol_and_watches_a_ba
         look.page.fill("#timeframe", "0")
         look.page.press("#timeframe", "Enter")
         assert "from 1 to 43200" in look.text("#chart-message")
-        wide = look.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        assert wide[0] <= wide[1], "it scrolls sideways"
+        look.may_not_scroll_sideways()
         assert look.trouble == []
         look.page.context.close()
 
-    look = Page(browser, DESKTOP)
     get_user_model().objects.create_superuser("boss", "", "secret-of-this-test")
-    page = look.page
-    page.goto(f"{address}/admin/login/?next=/admin/collectors/symbol/?q=ETHUSDT")
-    page.fill("#id_username", "boss")
-    page.fill("#id_password", "secret-of-this-test")
-    page.click("[type=submit]")
-    page.check("tr:has(a:text-is('ETHUSDT')) .action-select")
-    page.select_option("[name=action]", "disable")
-    page.click("[name=index]")
-    page.goto(f"{address}/#ETHUSDT/1")
-    look.wait("document.querySelector('[data-symbol=ETHUSDT]')?.textContent.includes('paused')")
-    sent = exchange.sent["ETHUSDT"]["count"]
-    wait_until(lambda: exchange.state["subscriptions"] == 4, 20, "its stream to be given up")
-
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
-    page.goto(f"{address}/admin/collectors/symbol/?q=ETHUSDT")
-    page.check("tr:has(a:text-is('ETHUSDT')) .action-select")
-    page.select_option("[name=action]", "backfill")
-    page.click("[name=index]")
-    page.fill("[name=first]", yesterday)
-    page.fill("[name=last]", yesterday)
-    page.click("input[value=Backfill]")
-    assert re.search("1 job now waiting", look.text(".messagelist"))
-    page.goto(f"{address}/#ETHUSDT/1")
-    jobs = RecoveryJob.objects.filter(kind=JobKind.DAYS)
-    wait_until(lambda: jobs.get().status == JobStatus.DONE, 90, "the backfill to be done")
-    look.wait("document.getElementById('jobs').textContent.includes('Nothing is being recovered')")
-    assert exchange.sent["ETHUSDT"]["count"] - sent < 50
-    assert look.trouble == []
+    for size, symbol, left in ((DESKTOP, "ETHUSDT", 4), (PHONE, "BNBUSDT", 3)):
+        look = Page(browser, size)
+        look.log_in(address)
+        look.act(f"{address}/admin/collectors/symbol/?q={symbol}", symbol, "disable")
+        look.page.click("input[value='Stop collecting these symbols']")
+        assert "1 symbol is no longer collected" in look.text(".messagelist")
+        wait_until(partial(receives, exchange, left), 20, "its stream to be given up")
+        sent = exchange.sent[symbol]["count"]
+        if size is DESKTOP:
+            look.page.goto(f"{address}/#{symbol}/1")
+            look.wait(f"document.querySelector('[data-symbol={symbol}]')?.textContent.includes('paused')")
+        yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+        look.act(f"{address}/admin/collectors/symbol/?q={symbol}", symbol, "backfill")
+        look.page.fill("[name=first]", yesterday)
+        look.page.fill("[name=last]", yesterday)
+        look.page.click("input[value=Backfill]")
+        assert "1 job now waiting" in look.text(".messagelist")
+        look.page.click(".messagelist a")
+        look.page.wait_for_selector("progress.job")
+        look.page.evaluate("window.before = document.querySelector('progress.job').value")
+        look.page.wait_for_function(
+            "document.querySelector('[data-field=status]').textContent === 'done'"
+            " && document.querySelector('progress.job').value === document.querySelector('progress.job').max",
+            timeout=90 * SECONDS,
+        )
+        assert look.page.evaluate("before < document.querySelector('progress.job').max"), "the page was loaded again"
+        for page in ("", "collectors/symbol/", "collectors/gap/", "integrity/recoveryjob/"):
+            look.page.goto(f"{address}/admin/{page}")
+            look.may_not_scroll_sideways()
+        assert RecoveryJob.objects.get(symbol__name=symbol, kind=JobKind.DAYS).status == JobStatus.DONE
+        assert exchange.sent[symbol]["count"] == sent
+        assert look.trouble == []
+        look.page.context.close()

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.test import Client
 
 from collectors.models import Gap, GapStatus
@@ -30,6 +29,10 @@ def admin() -> Client:
     return client
 
 
+#: The answer to an action's question.
+SURE = {"answered": "yes"}
+
+
 def act(client: Client, page: str, action: str, *rows: int, **more: str) -> str:
     """Choose an action for rows of a list, and the page that comes of it."""
     answer = client.post(
@@ -41,6 +44,7 @@ def act(client: Client, page: str, action: str, *rows: int, **more: str) -> str:
 
 PAGES = (
     "collectors/symbol",
+    "collectors/shardlease",
     "collectors/gap",
     "collectors/streamboundary",
     "integrity/recoveryjob",
@@ -76,20 +80,24 @@ def test_a_job_shows_its_progress_its_time_left_and_its_events(admin: Client) ->
     queue.heartbeat(run, Progress(40, 40, 40, 100, "140"))
     text = admin.get("/admin/integrity/recoveryjob/").content.decode()
     assert 'value="40" max="100"' in text
-    assert "about" in text
+    assert " left</span>" in text
     queue.heartbeat(run, Progress(40, 40, 40, 100, "140", {"part_of_day": 0.5}))
     assert 'value="40.5" max="100"' in admin.get("/admin/integrity/recoveryjob/").content.decode()
     detail = admin.get(f"/admin/integrity/recoveryjob/{job.pk}/change/").content.decode()
     assert "Taken by one." in detail
+    told = admin.get(f"/admin/integrity/recoveryjob/progress/?ids={job.pk},x,{'9' * 30}").json()["jobs"][str(job.pk)]
+    assert (told["done"], told["total"], told["over"], told["fields"]["percent"]) == (40.5, 100, False, "40 %")
 
 
 def test_jobs_are_cancelled_retried_and_moved(admin: Client) -> None:
     job = make_job(make_symbol())
-    assert "1 job: cancelled" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
+    assert "can be tried again" in act(admin, "integrity/recoveryjob", "cancel", job.pk)
+    assert RecoveryJob.objects.get().status == JobStatus.PENDING
+    assert "1 job: cancelled" in act(admin, "integrity/recoveryjob", "cancel", job.pk, **SURE)
     assert RecoveryJob.objects.get().status == JobStatus.CANCELLED
-    assert "1 job left alone: it is over already." in act(admin, "integrity/recoveryjob", "cancel", job.pk)
+    assert "1 job left alone: it is over already." in act(admin, "integrity/recoveryjob", "cancel", job.pk, **SURE)
     assert "None of the selected jobs exists" in act(admin, "integrity/recoveryjob", "cancel", job.pk + 1)
-    assert "1 job: tried again" in act(admin, "integrity/recoveryjob", "retry", job.pk)
+    assert "1 job: tried again" in act(admin, "integrity/recoveryjob", "retry", job.pk, **SURE)
     act(admin, "integrity/recoveryjob", "sooner", job.pk)
     assert RecoveryJob.objects.get().priority == 150
     act(admin, "integrity/recoveryjob", "later", job.pk)
@@ -101,10 +109,10 @@ def test_jobs_are_cancelled_retried_and_moved(admin: Client) -> None:
 
 def test_recover_now_makes_a_job_or_takes_up_the_one_that_was_set_aside(admin: Client) -> None:
     gap = make_gap(make_symbol("AUSDT"), 5, 9)
-    assert "1 gap next in turn" in act(admin, "collectors/gap", "recover_now", gap.pk)
+    assert "1 gap next in turn" in act(admin, "collectors/gap", "recover_now", gap.pk, **SURE)
     assert RecoveryJob.objects.get().status == JobStatus.PENDING
     RecoveryJob.objects.update(status=JobStatus.FAILED, attempts=8)
-    act(admin, "collectors/gap", "recover_now", gap.pk)
+    act(admin, "collectors/gap", "recover_now", gap.pk, **SURE)
     assert (RecoveryJob.objects.get().status, RecoveryJob.objects.get().attempts) == (JobStatus.PENDING, 0)
     assert RecoveryJob.objects.get().priority == NOW_PRIORITY
 
@@ -116,7 +124,7 @@ def test_gaps_are_found_by_their_age(admin: Client) -> None:
         Gap.objects.filter(pk=gap.pk).update(opened_at=datetime.now(UTC) - timedelta(hours=hours))
     for number, age in enumerate(("hour", "day", "week", "older")):
         page = admin.get(f"/admin/collectors/gap/?age={age}").content.decode()
-        assert [first for first in (1, 1001, 2001, 3001) if f">{first}</td>" in page] == [1000 * number + 1], age
+        assert [first for first in (1, 1001, 2001, 3001) if f">{first}–" in page] == [1000 * number + 1], age
 
 
 def test_days_that_cannot_be_and_more_symbols_than_a_request_can_check_are_said(admin: Client) -> None:
@@ -139,7 +147,7 @@ def test_accepting_a_gap_as_absent_wants_a_reason_and_keeps_it(admin: Client) ->
     )
     assert Gap.objects.get().status == GapStatus.OPEN
     page = act(admin, "collectors/gap", "accept_as_absent", gap.pk, answered="yes", reason="a halt")
-    assert "1 of 1 gaps are accepted" in page
+    assert "1 of 1 gap accepted" in page
     gap.refresh_from_db()
     assert gap.status == GapStatus.ABSENT_UPSTREAM
     assert (gap.evidence["by"], gap.evidence["reason"]) == ("boss", "a halt")
@@ -191,21 +199,6 @@ def test_verify_now_says_what_it_found(admin: Client, clickhouse: ClickHouse) ->
     page = act(admin, "collectors/symbol", "verify_now", symbol.pk)
     assert "1 symbol checked: 2 ids missing" in page
     assert Gap.objects.filter(first_id=100, last_id=101).exists()
-
-
-def test_who_may_only_look_has_no_actions(admin: Client) -> None:
-    viewer = get_user_model().objects.create_user("viewer", is_staff=True)
-    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    client = Client()
-    client.force_login(viewer)
-    job = make_job(make_symbol())
-    assert "Try again now" not in client.get("/admin/integrity/recoveryjob/").content.decode()
-    act(client, "integrity/recoveryjob", "cancel", job.pk)
-    assert RecoveryJob.objects.get().status == JobStatus.PENDING
-    assert "Accept as absent" not in client.get("/admin/collectors/gap/").content.decode()
-    reason = {"answered": "yes", "reason": "I say so"}
-    act(client, "collectors/gap", "accept_as_absent", Gap.objects.get().pk, **reason)
-    assert Gap.objects.get().status == GapStatus.OPEN
 
 
 @pytest.mark.parametrize(
