@@ -39,8 +39,8 @@ docs: install-dev ## write the table of settings in docs/OPERATING.md anew
 bench: install-dev ## speeds of the hot paths, as ratios
 	@exec $(PY) -m tests.bench $(ARGS)
 
-chaos: install-dev ## outages and faults against the real parts
-	@exec $(PY) -m pytest tests/collectors/test_outages.py tests/collectors/test_stream_faults.py $(ARGS)
+chaos: install-dev ## outages and faults against the real parts, or simulated ones: make chaos ARGS='--seeds 10000'
+	@exec $(PY) -m tests.chaos $(ARGS)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 2; }

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How to wait (seconds of a steady clock), and by which chance: for code that blocks while it waits."""
+
+    steady: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    source: random.Random = field(default_factory=random.Random)
 
 
 @dataclass

@@ -48,6 +48,18 @@ class Answer:
     open_gaps: int
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where gaps and boundaries are written down; what is left out is Postgres."""
+
+    open_gaps: Callable[[list[GapFound]], object] = open_gaps
+    count_open_gaps: Callable[[], int] = count_open_gaps
+    record_boundaries: Callable[[Sequence[BoundaryFound]], object] = record_boundaries
+    forget_old_boundaries: Callable[[], object] = forget_old_boundaries
+    refresh: Callable[[], None] = close_old_connections
+    close: Callable[[], None] = lambda: connection.close()
+
+
 class Books:
     """The supervisor's side of Postgres. Every method raises django.db.Error while Postgres is away."""
 
@@ -56,15 +68,17 @@ class Books:
         leases: Leases,
         wanted_symbols: Callable[[], dict[int, frozenset[str]]],
         clock: Callable[[], float] = time.monotonic,
+        record: Record | None = None,
     ) -> None:
         self._leases = leases
+        self._record = record or Record()
         self._wanted_symbols = wanted_symbols
         self._clock = clock
         self._next_forgetting = 0.0
 
     def update(self, request: Request) -> Answer:
         """Write down, renew, and read; the same request may be given again after a failure."""
-        close_old_connections()
+        self._record.refresh()
         self._leases.release(request.release)
         epochs = self._leases.renew()
         share = self._leases.share()
@@ -75,18 +89,18 @@ class Books:
         epochs.update(self._leases.raise_epochs(too_low))
         for worker, (pid, shards) in request.placed.items():
             self._leases.placed(worker, pid, shards)
-        open_gaps(request.gaps)
-        answer = Answer(epochs, share, self._wanted_symbols(), count_open_gaps())
+        self._record.open_gaps(request.gaps)
+        answer = Answer(epochs, share, self._wanted_symbols(), self._record.count_open_gaps())
         if self._clock() >= self._next_forgetting:
-            forget_old_boundaries()
+            self._record.forget_old_boundaries()
             self._next_forgetting = self._clock() + FORGET_SECONDS
         # Last: after a failure they would come again, and what is written twice stands there twice.
-        record_boundaries(request.boundaries)
+        self._record.record_boundaries(request.boundaries)
         return answer
 
     def close(self, gaps: list[GapFound], boundaries: Sequence[BoundaryFound] = ()) -> None:
         """Write down the last gaps and boundaries and give every shard back."""
-        open_gaps(gaps)
+        self._record.open_gaps(gaps)
         self._leases.leave()
-        record_boundaries(boundaries)
-        connection.close()
+        self._record.record_boundaries(boundaries)
+        self._record.close()

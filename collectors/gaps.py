@@ -7,6 +7,7 @@ and that object then shows the new one. Every function raises django.db.Error wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -42,26 +43,31 @@ def open_gaps(found: Iterable[GapFound]) -> int:
     )
     for name, first_id, last_id in rows.values_list("symbol__name", "first_id", "last_id"):
         known.setdefault(name, []).append((first_id, last_id))
-    made: list[Gap] = []
-    for gap in wanted:
-        if gap.symbol not in symbols:
-            continue
+    made = [
+        Gap(
+            symbol=symbols[gap.symbol],
+            first_id=gap.first_id,
+            last_id=gap.last_id,
+            before_ms=gap.before_ms,
+            after_ms=gap.after_ms,
+            cause=gap.cause,
+            evidence=gap.evidence,
+        )
+        for gap in uncovered([gap for gap in wanted if gap.symbol in symbols], known)
+    ]
+    Gap.objects.bulk_create(made)
+    return len(made)
+
+
+def uncovered(found: Iterable[GapFound], known: dict[str, list[tuple[int, int]]]) -> list[GapFound]:
+    """The parts of `found` that neither `known` (symbol -> first and last id) nor one before them covers."""
+    parts = []
+    for gap in found:
         covered = known.setdefault(gap.symbol, [])
         for first_id, last_id in without(gap.first_id, gap.last_id, covered):
             covered.append((first_id, last_id))
-            made.append(
-                Gap(
-                    symbol=symbols[gap.symbol],
-                    first_id=first_id,
-                    last_id=last_id,
-                    before_ms=gap.before_ms,
-                    after_ms=gap.after_ms,
-                    cause=gap.cause,
-                    evidence=gap.evidence,
-                )
-            )
-    Gap.objects.bulk_create(made)
-    return len(made)
+            parts.append(replace(gap, first_id=first_id, last_id=last_id))
+    return parts
 
 
 def count_open_gaps() -> int:
@@ -73,8 +79,10 @@ def without(first_id: int, last_id: int, known: Iterable[tuple[int, int]]) -> li
     """The parts of first_id..last_id that none of the `known` ranges covers (all bounds included)."""
     parts, position = [], first_id
     for known_first, known_last in sorted(known):
+        if known_first > last_id:
+            break
         if known_first > position:
-            parts.append((position, min(known_first - 1, last_id)))
+            parts.append((position, known_first - 1))
         position = max(position, known_last + 1)
     if position <= last_id:
         parts.append((position, last_id))
@@ -124,8 +132,8 @@ def settle(gap: Gap, absent: Iterable[Absent], still_missing: bool) -> bool:
         gap.status, gap.evidence = row.status, row.evidence
         if still_missing:
             return gap.status == GapStatus.RECOVERING and reopen(gap, "Some of its trades are still missing.")
-        parts = _inside(gap, absent)
-        if parts and sum(last - first + 1 for first, last, _ in parts) == gap.size:
+        status, parts = verdict_on(gap, absent)
+        if status == GapStatus.ABSENT_UPSTREAM:
             return mark_absent(gap, _joined(parts))
         if not mark_recovered(gap, {"absent": [[first, last] for first, last, _ in parts]} if parts else {}):
             return False
@@ -143,6 +151,14 @@ def settle(gap: Gap, absent: Iterable[Absent], still_missing: bool) -> bool:
             for first, last, evidence in parts
         )
         return True
+
+
+def verdict_on(gap: Gap, absent: Iterable[Absent]) -> tuple[GapStatus, list[Absent]]:
+    """What a gap of which nothing is missing any more is closed as, and the absent parts in it, ascending."""
+    parts = _inside(gap, absent)
+    if parts and sum(last - first + 1 for first, last, _ in parts) == gap.size:
+        return GapStatus.ABSENT_UPSTREAM, parts
+    return GapStatus.RECOVERED, parts
 
 
 def _change(gap: Gap, status: GapStatus, evidence: Mapping[str, Any]) -> bool:

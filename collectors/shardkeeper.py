@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 from collectors.backoff import Backoff
 from collectors.continuity import Cause
@@ -29,22 +29,31 @@ class ShardKeeper:
     """Brings what is owned in line with what is assigned."""
 
     def __init__(
-        self, store: ClickHouse, spool: Spool, ingest: Ingest, writer: Writer, found: Callable[[GapFound], None]
+        self,
+        store: ClickHouse,
+        spool: Spool,
+        ingest: Ingest,
+        writer: Writer,
+        found: Callable[[GapFound], None],
+        *,
+        opener: Executor | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
-        """`found` is told of ids that turn out to be missing below a symbol's frontier."""
+        """`found` is told of ids that turn out to be missing below a symbol's frontier. `opener` runs one thing at a
+        time."""
         self._store = store
         self._spool = spool
         self._ingest = ingest
         self._writer = writer
         self._found = found
-        self._opener = ThreadPoolExecutor(max_workers=1, thread_name_prefix="opener")
+        self._opener = opener or ThreadPoolExecutor(max_workers=1, thread_name_prefix="opener")
         self._assigned: dict[int, ShardAssignment] = {}
         self._opening: dict[int, tuple[int, Future[Opening]]] = {}
         self._extending: Future[Opening] | None = None
         self._searching: list[tuple[list[Range], Future[list[Range]]]] = []
         self._stale: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
         self._retry_at = 0.0
-        self._backoff = Backoff(first=0.5, most=5.0)
+        self._backoff = backoff or Backoff(first=0.5, most=5.0)
         #: Shard -> the epoch ClickHouse is at, where the one assigned was not higher.
         self.low_epochs: dict[int, int] = {}
         #: The symbols to be streamed now.

@@ -10,7 +10,6 @@ import logging
 import multiprocessing
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
@@ -21,7 +20,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from collectors.books import Answer, Books, Request
-from collectors.messages import Assignment, BoundaryFound, GapFound, Report, ShardAssignment, Stop, WorkerSettings
+from collectors.messages import Report, Stop, WorkerSettings
+from collectors.placing import Placing
 from collectors.sideprocess import SideProcess
 from collectors.workerprocess import WorkerProcess
 from dataprovider.heartbeat import HostStatus, forget, write_host
@@ -41,8 +41,6 @@ STALLED_SECONDS = 15.0
 SIDE_PROCESSES_AFTER = 8.0
 #: How long the last words to Postgres may take at a stop (seconds).
 CLOSE_SECONDS = 2.0
-#: While Postgres is away only the newest boundaries are kept; when it is back it gets so many at once.
-MOST_BOUNDARIES, BOUNDARIES_AT_ONCE = 50_000, 2_000
 
 
 class Supervisor:
@@ -73,11 +71,7 @@ class Supervisor:
         # A fork server is forked from before any thread or connection exists, and stays that way for restarts.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["collectors.forkserver"])
-        self._answer = Answer({}, 0, {}, 0)
-        self._placed: dict[int, int] = {}
-        self._releasing: set[int] = set()
-        self._gaps: list[GapFound] = []
-        self._boundaries: deque[BoundaryFound] = deque(maxlen=MOST_BOUNDARIES)
+        self._placing = Placing(self._workers)
         self._stopping = False
         self._postgres_away = False
         self._bookkeeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="books")
@@ -135,14 +129,7 @@ class Supervisor:
                 code = worker.buried(now)
                 self._deaths += 1
                 logger.error("Worker %d ended with status %s: a new one is started.", worker.number, code)
-                # Inserts of the dead one may still be under way: only a higher epoch shuts them out.
-                worker.low_epochs.update(
-                    {
-                        shard: self._answer.epochs.get(shard, 0)
-                        for shard, number in self._placed.items()
-                        if number == worker.number
-                    }
-                )
+                self._placing.died(worker)
             if worker.process is None and now >= worker.start_at:
                 worker.start(self._context, now)
                 started = True
@@ -151,10 +138,7 @@ class Supervisor:
     def _ask_postgres(self, now: float) -> None:
         if self._asked is not None:
             return
-        used = {shard: epoch for worker in self._workers for shard, epoch in worker.low_epochs.items()}
-        boundaries = [self._boundaries.popleft() for _ in range(min(len(self._boundaries), BOUNDARIES_AT_ONCE))]
-        request = Request(used, self._let_go(), self._gaps, boundaries, self._placement())
-        self._gaps = []
+        request = self._placing.request()
         self._asked = (request, now, self._bookkeeper.submit(self._books.update, request))
 
     def _hear_from_postgres(self, now: float) -> None:
@@ -167,28 +151,17 @@ class Supervisor:
             return
         self._asked = None
         try:
-            self._answer = future.result()
+            answer = future.result()
         except DatabaseError as error:
-            self._take_back(request)
+            self._placing.take_back(request)
             self._is_away((str(error).strip().splitlines() or ["no answer"])[0])
             return
         if self._postgres_away:
             logger.info("Postgres is back.")
         self._postgres_away = False
         self._synced = self._synced or (self._synced_at is not None and since >= self._synced_at)
-        self._releasing.difference_update(request.release)
-        for shard in [shard for shard in self._placed if shard not in self._answer.epochs]:
-            del self._placed[shard]
-        kept = self._answer.epochs.keys() - self._releasing
-        if len(kept) > self._answer.share:
-            self._releasing.update(sorted(kept)[self._answer.share :])
+        self._placing.take(request, answer)
         self._assign()
-
-    def _take_back(self, request: Request) -> None:
-        """What a request was to write down comes with the next one."""
-        self._gaps = [*request.gaps, *self._gaps]
-        # Of too many the newest are kept.
-        self._boundaries = deque([*request.boundaries, *self._boundaries], maxlen=MOST_BOUNDARIES)
 
     def _is_away(self, reason: str) -> None:
         if not self._postgres_away:
@@ -211,7 +184,7 @@ class Supervisor:
                 self._next_sync = now + 30.0
 
     def _say_alive(self) -> None:
-        answer = self._answer
+        answer = self._placing.answer
         status = HostStatus(
             owner=self._owner,
             pid=os.getpid(),
@@ -231,39 +204,9 @@ class Supervisor:
             # The workers say that Valkey is away; heartbeats are for people, collection goes on.
             logger.debug("Valkey did not take the heartbeat.")
 
-    def _let_go(self) -> list[int]:
-        """The shards to be released that no worker holds or was told to own."""
-        busy = {shard for worker in self._workers for shard in worker.held}
-        busy.update(shard for worker in self._workers if worker.told is not None for shard in worker.told.shards)
-        return sorted(self._releasing - busy)
-
-    def _placement(self) -> dict[int, tuple[int, list[int]]]:
-        return {
-            worker.number: (worker.process.pid, sorted(worker.told.shards))
-            for worker in self._workers
-            if worker.alive and worker.told is not None
-        }
-
     def _assign(self) -> None:
-        epochs, symbols = self._answer.epochs, self._answer.symbols
-        for shard in sorted(epochs.keys() - self._placed.keys()):
-            loads = {worker.number: 0 for worker in self._workers}
-            for number in self._placed.values():
-                loads[number] += 1
-            self._placed[shard] = min(loads, key=lambda number: (loads[number], number))
-        for worker in self._workers:
-            order = Assignment(
-                {
-                    shard: ShardAssignment(epochs[shard], symbols.get(shard, frozenset()))
-                    for shard, number in self._placed.items()
-                    if number == worker.number
-                    and shard not in self._releasing
-                    # An epoch that was used is raised first, once Postgres answers.
-                    and worker.low_epochs.get(shard, -1) < epochs[shard]
-                }
-            )
-            if worker.alive and order != worker.told:
-                worker.tell(order)
+        for worker, order in self._placing.orders():
+            worker.tell(order)
 
     def _listen(self, seconds: float) -> None:
         links = {worker.link: worker for worker in self._workers if worker.link is not None}
@@ -280,10 +223,7 @@ class Supervisor:
                 report = worker.link.recv()
                 if isinstance(report, Report):
                     worker.heard = self._clock()
-                    worker.held = report.held
-                    worker.low_epochs.update(report.low_epochs)
-                    self._gaps.extend(report.gaps)
-                    self._boundaries.extend(report.boundaries)
+                    self._placing.heard(worker, report)
         except (EOFError, OSError):
             worker.link.close()
             worker.link = None
@@ -311,9 +251,11 @@ class Supervisor:
             if worker.link is not None:
                 self._hear(worker)
         if self._asked is not None and (not self._asked[2].done() or self._asked[2].exception() is not None):
-            self._take_back(self._asked[0])
+            self._placing.take_back(self._asked[0])
         try:
-            self._last_words = self._bookkeeper.submit(self._books.close, self._gaps, list(self._boundaries))
+            self._last_words = self._bookkeeper.submit(
+                self._books.close, self._placing.gaps, list(self._placing.boundaries)
+            )
             self._last_words.result(CLOSE_SECONDS)
         except (DatabaseError, NotInTime):
             logger.error("Postgres is away: leases run out by themselves, gaps are found again at the next start.")

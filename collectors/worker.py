@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import queue
 import signal
 import threading
 import time
@@ -21,23 +20,20 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from collectors.batch import Batch
 from collectors.binance.frames import decode
 from collectors.binance.rest import Rest
 from collectors.binance.stream import StreamConnection
 from collectors.binance.weight import Priority, WeightBudget
-from collectors.boundarycheck import PAUSE_SECONDS, SILENT_SECONDS, newest_ids
+from collectors.boundarycheck import PAUSE_SECONDS, newest_ids
 from collectors.continuity import Cause
+from collectors.custody import Custody, Means
 from collectors.deadletter import DeadLetters
-from collectors.ingest import FLUSH_SECONDS, Ingest
-from collectors.messages import Assignment, BoundaryFound, GapFound, Report, Stop, WorkerSettings
+from collectors.messages import Assignment, Stop, WorkerSettings
 from collectors.pace import Pace
 from collectors.publisher import PUBLISH_INTERVAL, PUBLISH_SHARE, Publisher
 from collectors.quiet import QuietWatch
-from collectors.shardkeeper import ShardKeeper
 from collectors.spool import Spool
 from collectors.streampool import Line, StreamPool
-from collectors.writer import Writer
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.heartbeat import WorkerStatus
 
@@ -50,8 +46,6 @@ REPORT_INTERVAL = 0.5
 MINUTE_GRACE_MS = 2_000
 #: Of the ten seconds a stop may take, how many are for storing what was received.
 DRAIN_SECONDS = 6.5
-#: While ClickHouse lags, batches may grow older and larger: fewer, cheaper inserts.
-MOST_FLUSH_SECONDS = 3.0
 
 
 class Worker:
@@ -65,19 +59,9 @@ class Worker:
         self._redis = Redis.from_url(
             settings.redis_url, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
         )
-        self._spool = Spool(settings.home / "spool", settings.spool_max_bytes)
-        self._gaps: queue.SimpleQueue[GapFound] = queue.SimpleQueue()
-        self._boundaries: queue.SimpleQueue[BoundaryFound] = queue.SimpleQueue()
-        self._writer = Writer(
-            self._store,
-            self._spool,
-            self._clock,
-            max_rows=settings.buffer_max_rows,
-            lost=self._lost,
-            stale=lambda shard, epoch: self._keeper.is_stale(shard, epoch),
-        )
-        self._ingest = Ingest()
-        self._keeper = ShardKeeper(self._store, self._spool, self._ingest, self._writer, self._found)
+        spool = Spool(settings.home / "spool", settings.spool_max_bytes)
+        self._custody = Custody(self._store, spool, Means(steady=self._clock), max_rows=settings.buffer_max_rows)
+        self._ingest, self._writer, self._keeper = self._custody.ingest, self._custody.writer, self._custody.keeper
         self._dead = DeadLetters(settings.home / "dead_letters", f"worker{settings.worker}", time.time)
         self._pool = StreamPool(
             lambda: StreamConnection(settings.stream_url),
@@ -94,7 +78,6 @@ class Worker:
         self._next_check = 0.0
         self._publisher = Publisher(self._redis, self.status)
         self._drained = threading.Event()
-        self._gaps_found = 0
         self._lag_ms = 0.0
         self._exchange_ms, self._exchange_at = 0, 0.0
         self._rate, self._rate_from = 0.0, (self._clock(), 0)
@@ -132,7 +115,7 @@ class Worker:
             stored=self._writer.stored,
             duplicates=ingest.duplicates,
             dead_letters=self._dead.total,
-            gaps=self._gaps_found,
+            gaps=self._custody.findings.gaps_found,
             buffered_rows=ingest.buffered_rows + self._writer.rows_in_memory,
             spooled_batches=self._writer.spooled_batches,
             trades_per_s=round(self._rate, 1),
@@ -147,9 +130,7 @@ class Worker:
         for line, payloads in self._pool.step(ROUND):
             self._take(line, payloads)
         now = self._clock()
-        max_age = MOST_FLUSH_SECONDS if self._writer.rows_in_memory > 100_000 else FLUSH_SECONDS
-        for batch in self._ingest.seal_due(now, max_age=max_age):
-            self._writer.submit(batch)
+        self._custody.seal(now)
         if now >= self._next_publish:
             self._publisher.offer(self._ingest.take_changed_bars(), self._exchange_ms)
             self._next_publish = now + max(PUBLISH_INTERVAL, (self._clock() - now) / PUBLISH_SHARE)
@@ -183,11 +164,7 @@ class Worker:
                 self._lag_ms += (lag - self._lag_ms) * 0.1
 
     def _every_second(self, now: float) -> None:
-        for symbol, hole in self._ingest.due_holes(now):
-            gap = GapFound(symbol, hole.first_id, hole.last_id, hole.cause.value, hole.before_ms, hole.after_ms)
-            self._found(gap)
-        self._note_boundaries()
-        for trade in self._ingest.take_rejected():
+        for trade in self._custody.note(now):
             self._dead.add("absurd jump of the aggregate id", repr(tuple(trade)).encode())
         if self._exchange_ms:
             elapsed = int((now - self._exchange_at) * 1000)
@@ -211,11 +188,11 @@ class Worker:
         """Ask the exchange about symbols that have been silent since an interruption."""
         if self._check is not None:
             if self._check.done():
-                self._ingest.learn(self._check.result(), now)
+                self._custody.learn(self._check.result(), now)
                 self._check = None
         elif now >= self._next_check:
             # A symbol must have been subscribed before it is asked: what comes later, the stream tells.
-            waiting = self._ingest.awaiting_verdict(self._keeper.active, now - SILENT_SECONDS)
+            waiting = self._custody.waiting(now)
             if waiting and self._pool.subscribed == len(self._keeper.active):
                 self._next_check = now + PAUSE_SECONDS
                 self._check = self._checker.submit(newest_ids, self._rest, self._store, waiting)
@@ -232,41 +209,11 @@ class Worker:
             logger.error("The supervisor is gone: worker %d stops.", self._settings.worker)
             self._stopping.set()
 
-    def _lost(self, batch: Batch, cause: str, reason: str) -> None:
-        for ids in batch.id_ranges():
-            self._found(
-                GapFound(
-                    ids.symbol,
-                    ids.first_id,
-                    ids.last_id,
-                    cause,
-                    ids.first_ms,
-                    ids.last_ms,
-                    {"reason": reason},
-                )
-            )
-
-    def _found(self, gap: GapFound) -> None:
-        self._gaps_found += 1
-        self._gaps.put(gap)
-
-    def _note_boundaries(self) -> None:
-        now_ms = int(time.time() * 1000)
-        for symbol, each in self._ingest.take_boundaries():
-            self._boundaries.put(
-                BoundaryFound(symbol, each.cause.value, each.last_before, each.first_after, each.verdict.value, now_ms)
-            )
-
     def _report(self) -> None:
         while True:
             last = self._drained.wait(REPORT_INTERVAL)
-            gaps, boundaries = [], []
-            while not self._gaps.empty():
-                gaps.append(self._gaps.get())
-            while not self._boundaries.empty():
-                boundaries.append(self._boundaries.get())
             try:
-                self._link.send(Report(self._keeper.held(), dict(self._keeper.low_epochs), gaps, boundaries))
+                self._link.send(self._custody.report())
             except OSError:
                 self._stopping.set()
                 return
@@ -276,14 +223,7 @@ class Worker:
     def _drain(self) -> bool:
         self._keeper.stop()
         self._pool.close()
-        now = self._clock()
-        for batch in self._ingest.seal_due(now, max_age=0.0):
-            self._writer.submit(batch)
-        self._writer.drain(DRAIN_SECONDS)
-        kept = self._writer.stop(1.0)
-        for symbol, hole in self._ingest.due_holes(now, grace=0.0):
-            self._found(GapFound(symbol, hole.first_id, hole.last_id, hole.cause.value, hole.before_ms, hole.after_ms))
-        self._note_boundaries()
+        kept = self._custody.hand_over(self._clock(), lambda: self._writer.drain(DRAIN_SECONDS))
         self._publisher.offer(self._ingest.take_changed_bars(), self._exchange_ms)
         self._publisher.stop()
         self._store.close()

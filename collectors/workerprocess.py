@@ -34,6 +34,11 @@ class WorkerProcess:
         """Whether its process runs."""
         return self.process is not None and self.process.is_alive()
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None while there is no process."""
+        return None if self.process is None else int(self.process.pid)
+
     def start(self, context: Any, now: float) -> None:
         """Fork the process."""
         self.link, child = context.Pipe()

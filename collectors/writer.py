@@ -37,6 +37,8 @@ class _Waiting:
     batch: Batch | None
     path: Path | None
     refusals: int = 0
+    #: Whether it was sent and no answer said what became of it.
+    unsettled: bool = False
 
 
 class Writer:
@@ -51,6 +53,7 @@ class Writer:
         max_rows: int,
         lost: Callable[[Batch, str, str], None],
         stale: Callable[[int, int], None],
+        backoff: Backoff | None = None,
     ) -> None:
         """`max_rows` bounds the rows in memory. `lost(batch, cause, reason)`: it cannot be stored, open gaps for it
         (cause is a GapCause). `stale(shard, epoch)`: somebody else owns the shard now. Both come from any thread."""
@@ -64,7 +67,7 @@ class Writer:
         self._changed = threading.Condition()
         self._stopping = False
         self._away_since: float | None = None
-        self._backoff = Backoff(first=0.1, most=2.0)
+        self._backoff = backoff or Backoff(first=0.1, most=2.0)
         self.rows_in_memory = 0
         self.stored = 0
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -117,7 +120,8 @@ class Writer:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._thread.join(seconds)
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
         kept = True
         with self._changed:
             for waiting in self._queue:
@@ -127,8 +131,13 @@ class Writer:
                 try:
                     waiting.path, waiting.batch = self._spool.save(batch), None
                 except SpoolFull as full:
-                    self._lost(batch, "spool_full", str(full))
                     kept = False
+                    if waiting.unsettled:
+                        # It may still be stored, beside what recovery would store: the shard's next owner ends that
+                        # first, and then finds what is missing.
+                        logger.error("The batch %s may be lost: %s.", batch.token, full)
+                    else:
+                        self._lost(batch, "spool_full", str(full))
         return kept
 
     def _run(self) -> None:
@@ -137,15 +146,27 @@ class Writer:
                 self._changed.wait_for(lambda: self._queue or self._stopping)
                 if self._stopping:
                     return
-                waiting = self._queue[0]
-            if self._write(waiting):
-                self._backoff.reset()
-                self._away_since = None
-            else:
-                if self._away_since is None:
-                    self._away_since = self._clock()
+            pause = self.attempt()
+            if pause:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._stopping, timeout=self._backoff.next_delay())
+                    self._changed.wait_for(lambda: self._stopping, timeout=pause)
+
+    def attempt(self) -> float:
+        """Try the batch that waits longest once, if there is one; how long to pause before the next try (seconds).
+
+        For the writer's own thread, or for whoever drives it without `start`.
+        """
+        with self._changed:
+            waiting = self._queue[0] if self._queue else None
+        if waiting is None:
+            return 0.0
+        if self._write(waiting):
+            self._backoff.reset()
+            self._away_since = None
+            return 0.0
+        if self._away_since is None:
+            self._away_since = self._clock()
+        return self._backoff.next_delay()
 
     def _batch(self, waiting: _Waiting) -> Batch:
         if waiting.batch is not None:
@@ -163,6 +184,7 @@ class Writer:
             self._spool.set_aside(waiting.path)
             self._pop(waiting, stored=False)
             return True
+        waiting.unsettled = True
         try:
             self._store.insert_trades(
                 batch.columns, token=batch.token, shard=batch.shard, epoch=batch.epoch, query_id=batch.token
@@ -176,6 +198,7 @@ class Writer:
             return False
         except ClickHouseError as error:
             waiting.refusals += 1
+            waiting.unsettled = False
             if waiting.refusals < REFUSALS_BEFORE_GAP:
                 logger.warning("%s The batch %s is tried again.", error, batch.token)
                 return False

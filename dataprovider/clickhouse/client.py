@@ -85,10 +85,10 @@ class ClickHouse:
         Raises StaleEpoch when the shard is already at a higher one. Inserts that began before may still be under way:
         call kill_inserts next.
         """
+        self.run("raise_epoch", shard=shard, epoch=epoch)
         current = self.epoch_of(shard)
         if current > epoch:
             raise StaleEpoch(f"Shard {shard} is at epoch {current} already, above {epoch}.")
-        self.run("raise_epoch", shard=shard, epoch=epoch)
 
     def epoch_of(self, shard: int) -> int:
         """The epoch below which inserts for `shard` are refused; 0 when it was never raised."""

@@ -43,7 +43,7 @@ class DaysRecovery:
         self._tools = tools
         self._progress = progress
         self._give_up = give_up
-        self._filler = Filler(tools.store, self._symbol, job.claim, give_up)
+        self._filler = Filler(tools.store, self._symbol, job.claim, give_up, tools.waiting)
         self._rest = tools.rest(Priority.BACKFILL, give_up)
         self._archive = ArchiveDays(tools.archives, tools.folder / str(job.pk), give_up)
         wanted = [day.isoformat() for day in days_between(job.first_day, job.last_day)]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from collectors.backoff import Backoff
+from collectors.backoff import Backoff, Waiting
 from collectors.batch import selected
 from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse, ClickHouseUnavailable, TradeColumns
@@ -33,8 +32,16 @@ class Filler:
     an owner of the shard that came in between, with trades of its spool, makes the insert fail (StaleEpoch).
     """
 
-    def __init__(self, store: ClickHouse, symbol: str, claim: int, give_up: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        store: ClickHouse,
+        symbol: str,
+        claim: int,
+        give_up: Callable[[], bool],
+        waiting: Waiting | None = None,
+    ) -> None:
         self._store = store
+        self._waiting = waiting or Waiting()
         self._symbol = symbol
         self._shard = shard_of(symbol)
         self._claim = claim
@@ -75,8 +82,8 @@ class Filler:
     def _insert(self, trades: TradeColumns, epoch: int) -> None:
         part = next(self._parts)
         token = f"repair:{self._claim}:{part}"
-        backoff = Backoff(first=0.2, most=2.0)
-        deadline = time.monotonic() + PATIENCE
+        backoff = Backoff(first=0.2, most=2.0, source=self._waiting.source)
+        deadline = self._waiting.steady() + PATIENCE
         tried = False
         while True:
             if self._give_up():
@@ -89,9 +96,9 @@ class Filler:
                     trades, token=token, shard=self._shard, epoch=epoch, claim=self._claim, part=part
                 )
             except ClickHouseUnavailable as error:
-                if time.monotonic() > deadline:
+                if self._waiting.steady() > deadline:
                     raise Unsettled(str(error)) from error
-                time.sleep(backoff.next_delay())
+                self._waiting.sleep(backoff.next_delay())
             else:
                 return
 

@@ -9,16 +9,16 @@ from typing import Any
 from collectors.binance.archive import MONTHLY, ArchiveMissing, ArchiveName
 from collectors.binance.rest import TooOld, UnknownContract
 from collectors.binance.weight import Priority
-from collectors.gaps import settle, take_up
-from collectors.models import UNFINISHED, Gap
+from collectors.models import Gap
 from integrity.models import RecoveryJob
 from integrity.recovery.archivedays import ArchiveDays, BadArchive
 from integrity.recovery.byrest import Absent, fetch_ids
 from integrity.recovery.dayfill import fill_day
 from integrity.recovery.fill import Filler, Stopped
+from integrity.recovery.ledger import Ledger
 from integrity.recovery.outcome import Done, JobProblem, Later, Outcome
 from integrity.recovery.planner import Range, Way, day_of, days_between, next_way, size, start_of, within, without
-from integrity.recovery.queue import Progress, is_outranked
+from integrity.recovery.queue import Progress
 from integrity.recovery.tools import Tools
 
 #: How long to wait for an archive that may come (seconds).
@@ -32,14 +32,22 @@ DAYS_SEARCHED = 40
 class IdsRecovery:
     """One run of one job of kind ids."""
 
-    def __init__(self, job: RecoveryJob, tools: Tools, progress: Progress, give_up: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        job: RecoveryJob,
+        tools: Tools,
+        progress: Progress,
+        give_up: Callable[[], bool],
+        ledger: Ledger,
+    ) -> None:
         assert job.claim is not None
         self._job = job
+        self._ledger = ledger
         self._symbol = job.symbol.name
         self._tools = tools
         self._progress = progress
         self._give_up = give_up
-        self._filler = Filler(tools.store, self._symbol, job.claim, give_up)
+        self._filler = Filler(tools.store, self._symbol, job.claim, give_up, tools.waiting)
         self._rest = tools.rest(Priority.GAP, give_up)
         self._archive = ArchiveDays(tools.archives, tools.folder / str(job.pk), give_up)
         self._absent: list[Absent] = []
@@ -51,15 +59,15 @@ class IdsRecovery:
 
         Raises JobProblem, Stopped and what REST, the archives and the store raise.
         """
-        gaps = list(self._job.gaps.filter(status__in=UNFINISHED).order_by("first_id"))
-        take_up(gaps)
+        gaps = self._ledger.unfinished_gaps(self._job)
+        self._ledger.take_up(gaps)
         self._territory = [(gap.first_id, gap.last_id) for gap in gaps]
         self._progress.units_total, self._progress.units_done = size(self._territory), 0
         later: list[Later] = []
         for gap in gaps:
             found = self._recover(gap)
             still = self._still_missing(gap)
-            settle(gap, self._absent_in(gap), still_missing=bool(still))
+            self._ledger.settle(gap, self._absent_in(gap), still_missing=bool(still))
             if found is not None and still:
                 later.append(found)
             elif still:
@@ -118,7 +126,7 @@ class IdsRecovery:
                         self._symbol,
                         missing,
                         bounds=self._territory,
-                        makes_room=lambda: is_outranked(self._job),
+                        makes_room=lambda: self._ledger.is_outranked(self._job),
                         moved=self._moved,
                         absent=self._absent,
                     )
@@ -128,7 +136,7 @@ class IdsRecovery:
                     continue
                 if later is not None:
                     return later
-            elif is_outranked(self._job):
+            elif self._ledger.is_outranked(self._job):
                 return Later("Makes room for more urgent work.", 0.0)
             elif way is Way.ARCHIVE:
                 tried[days[0]] = self._by_archive(days[0], max(now_ms, newest))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from collectors.backoff import Waiting
 from collectors.binance.archive import Archives
 from collectors.binance.clock import ExchangeClock
 from collectors.binance.rest import Rest
@@ -26,6 +27,7 @@ class Tools:
     look_back_ms: int
     give_up_days: int
     closing: Callable[[], None]
+    waiting: Waiting = field(default_factory=Waiting)
 
     def close(self) -> None:
         """Close every connection."""

@@ -109,3 +109,10 @@ def test_columns_of_a_wrong_type_or_length_are_refused_before_anything_is_sent()
         replace(BATCH, price=BATCH.price.astype("float64"))
     with pytest.raises(ValueError, match="column quantity"):
         replace(BATCH, quantity=BATCH.quantity[1:])
+
+
+def test_an_order_to_raise_an_epoch_that_arrives_late_does_not_lower_it(clickhouse: ClickHouse) -> None:
+    """Seed 185 of the simulation: two hosts that take a shard over one after the other would both have been let in."""
+    clickhouse.run("raise_epoch", shard=3, epoch=5)
+    clickhouse.run("raise_epoch", shard=3, epoch=4)
+    assert clickhouse.epoch_of(3) == 5

@@ -18,7 +18,8 @@ from collectors.directory import sync_symbols
 from collectors.leases import Leases, owner_name
 from collectors.messages import BoundaryFound
 from collectors.models import StreamBoundary
-from collectors.supervisor import MOST_BOUNDARIES, Supervisor
+from collectors.placing import MOST_BOUNDARIES
+from collectors.supervisor import Supervisor
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.embedded import ServiceStack
 from tests.collectors.test_outages import paused, service_pid
@@ -93,11 +94,11 @@ def test_while_postgres_is_away_the_newest_are_kept_and_come_in_order_when_it_is
     books = AwayBooks(failures=3)
     supervisor = Supervisor("host:1:0-a", books, [], dict, Redis(port=1))
     for number in range(MOST_BOUNDARIES + 7):
-        supervisor._boundaries.append(found(first_after=number))
+        supervisor._placing.boundaries.append(found(first_after=number))
         if number % 20_000 == 0:
             supervisor._ask_postgres(0.0)
             wait_for_answer(supervisor)
-    while supervisor._boundaries:
+    while supervisor._placing.boundaries:
         supervisor._ask_postgres(0.0)
         wait_for_answer(supervisor)
     assert books.told[-1] == MOST_BOUNDARIES + 6

@@ -230,3 +230,16 @@ def test_the_fence_is_the_stores_own(clickhouse: ClickHouse) -> None:
     one = batch(1, 1, epoch=2)
     with pytest.raises(StaleEpoch):
         clickhouse.insert_trades(one.columns, token=one.token, shard=SHARD, epoch=2, query_id=one.token)
+
+
+def test_a_batch_that_may_still_arrive_is_no_gap_when_a_full_spool_cannot_keep_it(
+    make: Make, flaky: Flaky, outcome: Outcome
+) -> None:
+    """Seed 95 of the simulation: recovery filled the gap, and the insert that hung came after it: stored twice."""
+    flaky.failures = ["away"] * 1000
+    writer = make(spool_bytes=1)
+    writer.submit(batch(1, 1, 2))
+    wait_until(lambda: flaky.calls > 0, 10, "the first try")
+    writer.submit(batch(2, 3, 4))
+    assert not writer.stop()
+    assert outcome.lost == [("11:1:2", "spool_full")]
