@@ -80,7 +80,9 @@ def test_a_key_is_shown_once_and_revoked_in_the_admin(start_server: StartServer)
     assert ask(server, X_API_Key=found[0]).status_code == 200
     assert found[0] not in boss.get("/admin/api/apikey/").content.decode()
     chosen = {"action": "revoke", "_selected_action": str(ApiKey.objects.get().pk)}
-    assert boss.post("/admin/api/apikey/", chosen).status_code == 302
+    assert "for good" in boss.post("/admin/api/apikey/", chosen).content.decode()
+    assert ApiKey.objects.get().revoked_at is None
+    assert boss.post("/admin/api/apikey/", {**chosen, "answered": "yes"}).status_code == 302
     wait_until(lambda: ask(server, X_API_Key=found[0]).status_code == 401, 10, "the key to be refused")
 
 
