@@ -100,6 +100,11 @@ def test_refusals_have_the_exchanges_codes(
     assert int(response.headers["X-MBX-USED-WEIGHT-1M"]) >= 0
 
 
+def test_only_reading_is_there(server: Server) -> None:
+    response = server.post("/fapi/v1/ping")
+    assert (response.status_code, response.json()["code"]) == (404, -5000)
+
+
 def test_a_store_that_is_away_is_503_with_retry_after(transactional_db: None, start_server: StartServer) -> None:
     server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT="1")
     response = server.get("/fapi/v1/klines", symbol="BTCUSDT", interval="1m")
