@@ -93,6 +93,8 @@ def test_too_many_requests_are_429_until_the_minute_is_over(start_server: StartS
     assert refusal(answer)[:2] == (429, "RATE_LIMITED")
     assert 0 < int(answer.headers["Retry-After"]) <= 60
     assert ask(server, "/fapi/v1/ping").json()["code"] == -1003
+    # Who watches is not blinded by who is busy.
+    assert ask(server, HEALTH).status_code == 200
     assert ask(server, "/admin/login/").status_code == 200
 
 

@@ -86,6 +86,14 @@ def shared(_shared: Server) -> Server:
     return _shared
 
 
+def test_a_message_has_so_many_characters(shared: Server, connect: Connect) -> None:
+    client = connect(shared)
+    ping = '{"action":"ping"}'
+    for size, kind in ((65_536, "pong"), (65_537, "error")):
+        client.socket.send(ping.ljust(size))
+        assert client.next()["type"] == kind
+
+
 def test_binary_and_an_unknown_symbol(shared: Server, connect: Connect, transactional_db: None) -> None:
     client = connect(shared)
     client.socket.send_binary(b"\xff\x00")
