@@ -199,3 +199,28 @@ def test_valkey_restarts_under_the_hub(
         client.send(action="ping")
         client.until(lambda _, t=timeframe, w=wanted: client.candles(t) == w, "what REST says")  # type: ignore[misc]
     assert {each["trades_count"] for each in client.candles(1).values()} == {3, 2}
+
+
+def test_what_was_published_before_anybody_listened_and_stored_after_the_first_look(
+    start_server: StartServer, clickhouse: ClickHouse, symbol: Symbol, market: Market, connect: Connect
+) -> None:
+    """No worker says it again, and the ids do not show it: the newest is missing."""
+    store(clickhouse, [row(1, -3_600_000), row(2, 0)])
+    client = connect(start_server())
+    client.watch("BTCUSDT", 1)
+    market.trade(row(3, 1_000), published=False)
+    client.update(NEW_YEAR, trades_count=2)
+
+
+def test_what_was_published_before_anybody_listened_to_a_symbol_of_which_nothing_was_stored(
+    start_server: StartServer, clickhouse: ClickHouse, symbol: Symbol, market: Market, connect: Connect
+) -> None:
+    """A worker says what came then, and no id before it shows that there was more."""
+    before = row(1, -30_000)
+    market.trade(before, published=False, stored=False)
+    client = connect(start_server())
+    client.watch("BTCUSDT", 1)
+    market.trade(row(2, 1_000), stored=False)
+    client.update(NEW_YEAR, trades_count=1)
+    store(clickhouse, [before])
+    client.update(NEW_YEAR - MINUTE, trades_count=1)
