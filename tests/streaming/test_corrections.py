@@ -17,7 +17,7 @@ from dataprovider.clickhouse import ClickHouse
 from dataprovider.embedded import ServiceStack
 from integrity.models import JobKind, JobStatus, RecoveryJob
 from tests.api.conftest import Server
-from tests.clickhouse.trades import NEW_YEAR, store
+from tests.clickhouse.trades import NEW_YEAR, Row, store
 from tests.streaming.conftest import Client, Connect, StartServer
 from tests.streaming.market import Market, row
 from tests.waiting import wait_until
@@ -216,11 +216,17 @@ def test_what_was_published_before_anybody_listened_to_a_symbol_of_which_nothing
     start_server: StartServer, clickhouse: ClickHouse, symbol: Symbol, market: Market, connect: Connect
 ) -> None:
     """A worker says what came then, and no id before it shows that there was more."""
-    before = row(1, -30_000)
-    market.trade(before, published=False, stored=False)
+    before = row(1, -90_000)
+    for each in (before, row(2, -30_000)):
+        market.trade(each, published=False, stored=False)
+    store(clickhouse, [Row(1, NEW_YEAR, symbol="ETHUSDT")])
     client = connect(start_server())
-    client.watch("BTCUSDT", 1)
-    market.trade(row(2, 1_000), stored=False)
-    client.update(NEW_YEAR, trades_count=1)
+    # So that the hub listens already, and has read all it reads for that.
+    client.watch("ETHUSDT", 1)
+    wait_until(market.is_heard, 5, "the hub to listen")
+    client.watch("BTCUSDT", 7)
+    # The minute before it ends with it, and is published too.
+    market.trade(row(3, 1_000), stored=False)
+    client.update(SEVEN, trades_count=2)
     store(clickhouse, [before])
-    client.update(NEW_YEAR - MINUTE, trades_count=1)
+    client.update(SEVEN, trades_count=3)
