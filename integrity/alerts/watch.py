@@ -21,6 +21,7 @@ from dataprovider.heartbeat import HEARTBEAT_TTL
 from integrity.alerts.book import IncidentBook, Message
 from integrity.alerts.facts import Facts, read_facts
 from integrity.alerts.ledger import DUTY, Known, Ledger
+from integrity.alerts.note import Note
 from integrity.alerts.outgoing import end, outgoing
 from integrity.alerts.rules import Rules, conditions, host_name, listings, lost, started, stopped, summary, unknowable
 from integrity.process import Ending
@@ -44,7 +45,7 @@ class AlertWatch:
 
     def __init__(self, owner: str, stop: Ending, began: str) -> None:
         config: Config = settings.CONFIG
-        self._owner, self._stop, self._began, self._config = owner, stop, began, config
+        self._owner, self._stop, self._config = owner, stop, config
         self._host = socket.gethostname()
         self._rules = Rules(config.alert_gap_minutes, config.alert_lag_seconds, config.alert_disk_percent)
         self._store = ClickHouse(Address.from_config(config), pool_size=1, connect_timeout=2.0, timeout=3.0)
@@ -56,6 +57,7 @@ class AlertWatch:
         self._patience = config.alert_patience_seconds
         self._look_seconds = min(LONGEST_LOOK, max(SHORTEST_LOOK, self._patience / 3))
         self._book = IncidentBook(self._patience)
+        self._note = Note(config.dataprovider_home / "alerts.json", began)
         #: None until Postgres was heard.
         self._on_duty: bool | None = None
         self._contracts: dict[str, str] | None = None
@@ -89,10 +91,13 @@ class AlertWatch:
             self._book.restore(facts.known.incidents)
         facts = self._settled(replace(facts, bereaved=self._bereaved(facts)))
         found = conditions(facts, self._rules, _now())
+        before = self._book.open()
         for message in self._book.look(found, time.monotonic(), lambda key: unknowable(key, facts)):
             self._tell(message)
+        held = self._book.open()
+        if held.keys() != before.keys():
+            self._note.write(held)
         if facts.known is not None:
-            held = self._book.open()
             if held.keys() != facts.known.incidents.keys():
                 self._ledger.record(held)
             self._book.recorded()
@@ -103,9 +108,11 @@ class AlertWatch:
         """While Postgres is away nobody can take it: who had it keeps it, and Valkey decides among those who began
         only then."""
         if known is not None:
-            if self._on_duty and not known.on_duty:
-                self._ledger.hand_over(self._book.open())
             if not known.on_duty:
+                told = self._book.open()
+                if told:
+                    self._ledger.hand_over(told)
+                    self._note.write({})
                 self._book = IncidentBook(self._patience)
                 self._contracts, self._summarised, self._looked = None, None, False
             self._on_duty = known.on_duty
@@ -149,13 +156,11 @@ class AlertWatch:
 
     def _tell_start(self) -> None:
         """Once for a supervisor, also when this process is started again under it."""
-        note = self._config.dataprovider_home / "alerts_began"
-        try:
-            if note.exists() and note.read_text() == self._began:
-                return
-            note.write_text(self._began)
-        except OSError as error:
-            logger.warning("%s cannot be used (%s): a start may be told again.", note, error.strerror)
+        told = self._note.read()
+        if told is not None:
+            self._book.restore(told)
+            return
+        self._note.write({})
         self._tell(Message("info", f"start {self._host}", started(self._host)))
 
     def _tell_end(self) -> None:

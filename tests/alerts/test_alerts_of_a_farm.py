@@ -173,6 +173,9 @@ def test_each_alert_comes_once_and_is_over_once(
     connection.close()
     exchange.kill()
     heard.wait("firing", "streams", "service ClickHouse", "service Postgres")
+    # The alerts die again, just when Postgres does not know what they have told.
+    wait_until(lambda: "service Postgres" in (disk / "home" / "alerts.json").read_text(), 5, "a note of it")
+    alert_process(farm).kill()
     os.kill(service_pid(service_stack, "valkey"), signal.SIGKILL)
     heard.wait("firing", "service Valkey")
     restart(service_stack)
