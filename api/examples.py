@@ -99,8 +99,12 @@ HEALTH: dict[str, Any] = {
             "stream_connections": 2,
             "trades_per_s": 812.4,
             "lag_ms": 11.3,
+            "storage_delay_ms": 640,
             "buffered_rows": 149,
             "spooled_batches": 0,
         },
     },
 }
+
+LIVE = {"status": "alive", "uptime_seconds": 86400}
+READY = {"status": "ready"}

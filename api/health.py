@@ -79,6 +79,15 @@ class HealthCheck:
             },
         }
 
+    async def away(self) -> list[str]:
+        """Which of the three services do not answer (or, ClickHouse, has no table). Takes PATIENCE_SECONDS at most."""
+        answers = await asyncio.gather(
+            self._asked(lambda: bool(self._clickhouse.query("total_rows"))),
+            self._asked(_postgres_answers),
+            self._asked(lambda: bool(self._redis.ping())),
+        )
+        return [name for name, answer in zip(("clickhouse", "postgres", "redis"), answers, strict=True) if not answer]
+
     async def _asked(self, question: Callable[[], T]) -> T | None:
         """The answer, or None when there is none in time."""
         answer = asyncio.get_running_loop().run_in_executor(self._threads, question)
@@ -122,6 +131,7 @@ def _collectors(workers: list[WorkerStatus] | None) -> dict[str, Any]:
         "stream_connections": sum(worker.connections for worker in found),
         "trades_per_s": round(sum(worker.trades_per_s for worker in found), 1),
         "lag_ms": round(max((worker.lag_ms for worker in found), default=0.0), 1),
+        "storage_delay_ms": max((worker.storage_delay_ms for worker in found), default=0),
         "buffered_rows": sum(worker.buffered_rows for worker in found),
         "spooled_batches": sum(worker.spooled_batches for worker in found),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
@@ -18,6 +17,7 @@ from api.documenting import answers, example, refusal_examples, refusals
 from api.envelope import success
 from api.export import router as export_router
 from api.parameters import Candles, Coverage, LatestTrades, Trades, normal_symbol
+from api.probes import router as probes_router
 from api.system import router as system_router
 from api.system import websocket_router
 from api.tickers import router as tickers_router
@@ -41,6 +41,7 @@ failures.install(api)
 api.add_router("export", export_router)
 api.add_router("", system_router)
 api.add_router("admin/websocket", websocket_router)
+api.add_router("monitoring", probes_router)
 api.add_router("", dashboard_router)
 api.add_router("tickers", tickers_router)
 
@@ -136,18 +137,6 @@ async def integrity_summary(request: HttpRequest) -> HttpResponse:
 async def python_client(request: HttpRequest) -> HttpResponse:
     """A Python client in one file, to save beside a notebook or a bot."""
     return HttpResponse(client_source(), content_type="text/x-python; charset=utf-8")
-
-
-@api.get(
-    "monitoring/health",
-    response=answers(shapes.HealthAnswer),
-    openapi_extra=example(examples.HEALTH, "The system is healthy"),
-    tags=["monitoring"],
-)
-async def health(request: HttpRequest) -> HttpResponse:
-    """Whether everything works. Always 200: `status` is healthy, degraded or unhealthy."""
-    report = await this_app().health.report()
-    return success(orjson.dumps(report), f"The system is {report['status']}")
 
 
 def urls() -> list[URLPattern | URLResolver]:

@@ -121,6 +121,7 @@ class CollectorsHealth(Schema):
     stream_connections: int
     trades_per_s: float
     lag_ms: float
+    storage_delay_ms: int = Field(description="Age of the oldest trade received that ClickHouse does not have yet.")
     buffered_rows: int
     spooled_batches: int
 
@@ -145,6 +146,23 @@ class Health(Schema):
 
 class HealthAnswer(Envelope):
     data: Health
+
+
+class Live(Schema):
+    status: str = Field(description="alive.")
+    uptime_seconds: int
+
+
+class LiveAnswer(Envelope):
+    data: Live
+
+
+class Ready(Schema):
+    status: str = Field(description="ready.")
+
+
+class ReadyAnswer(Envelope):
+    data: Ready
 
 
 class Refusal(Envelope):

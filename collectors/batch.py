@@ -24,12 +24,16 @@ class IdRange:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Trades of one shard in the order they were accepted. `epoch` and `sequence` name it for ever."""
+    """Trades of one shard in the order they were accepted. `epoch` and `sequence` name it for ever.
+
+    `since`: when the first of them was received, in seconds of this process's steady clock.
+    """
 
     shard: int
     epoch: int
     sequence: int
     columns: TradeColumns
+    since: float = 0.0
 
     @property
     def token(self) -> str:

@@ -130,7 +130,7 @@ class Ingest:
         """Turn what a buffer holds (at least one trade) into its next batch."""
         rows, buffer.rows = buffer.rows, []
         buffer.sequence += 1
-        return Batch(buffer.shard, buffer.epoch, buffer.sequence, columns_of(rows))
+        return Batch(buffer.shard, buffer.epoch, buffer.sequence, columns_of(rows), buffer.since)
 
     def due_holes(self, now: float, grace: float = HOLE_GRACE) -> list[tuple[str, Hole]]:
         """Holes that are now gaps, each once."""
@@ -170,6 +170,11 @@ class Ingest:
     def buffered_rows(self) -> int:
         """Trades not yet sealed into a batch."""
         return sum(len(buffer.rows) for buffer in self.buffers.values())
+
+    @property
+    def oldest_since(self) -> float | None:
+        """When the oldest trade was received that is not sealed into a batch; None: there is none. Of any thread."""
+        return min((buffer.since for buffer in list(self.buffers.values()) if buffer.rows), default=None)
 
     def _irregular(self, trade: Trade, tracked: Tracked, now: float) -> None:
         continuity = tracked.continuity

@@ -71,6 +71,10 @@ class ShardKeeper:
         """Shard -> epoch, for every shard this worker may still write."""
         return {shard: buffer.epoch for shard, buffer in list(self._ingest.buffers.items())}
 
+    def unopened(self) -> list[int]:
+        """The shards that it was assigned and may not write yet. Called from any thread."""
+        return [shard for shard in list(self._assigned) if shard not in self._ingest.buffers]
+
     def step(self, now: float) -> bool:
         """Do what is due, without waiting; whether `active` changed."""
         self._let_stale_go()

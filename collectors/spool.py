@@ -11,6 +11,7 @@ import contextlib
 import re
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,17 @@ class Spool:
                 if match and int(match[1]) == shard:
                     found.append((int(match[2]), int(match[3]), path))
         return [path for _, _, path in sorted(found)]
+
+    def oldest_written(self, shards: Iterable[int]) -> float | None:
+        """When the oldest file of these shards was written (seconds since 1970); None: there is none."""
+        wanted = set(shards)
+        times = []
+        for path in self._folder.iterdir() if wanted and self._folder.is_dir() else ():
+            match = _NAME.fullmatch(path.name)
+            if match and int(match[1]) in wanted:
+                with contextlib.suppress(FileNotFoundError):
+                    times.append(path.stat().st_mtime)
+        return min(times, default=None)
 
     def load(self, path: Path) -> Batch:
         """Read one batch; raises SpoolCorrupt."""

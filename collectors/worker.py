@@ -28,6 +28,7 @@ from collectors.boundarycheck import PAUSE_SECONDS, newest_ids
 from collectors.continuity import Cause
 from collectors.custody import Custody, Means
 from collectors.deadletter import DeadLetters
+from collectors.delay import storage_delay
 from collectors.messages import Assignment, Stop, WorkerSettings
 from collectors.pace import Pace
 from collectors.publisher import PUBLISH_INTERVAL, PUBLISH_SHARE, Publisher
@@ -59,8 +60,8 @@ class Worker:
         self._redis = Redis.from_url(
             settings.redis_url, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
         )
-        spool = Spool(settings.home / "spool", settings.spool_max_bytes)
-        self._custody = Custody(self._store, spool, Means(steady=self._clock), max_rows=settings.buffer_max_rows)
+        self._spool = Spool(settings.home / "spool", settings.spool_max_bytes)
+        self._custody = Custody(self._store, self._spool, Means(steady=self._clock), max_rows=settings.buffer_max_rows)
         self._ingest, self._writer, self._keeper = self._custody.ingest, self._custody.writer, self._custody.keeper
         self._dead = DeadLetters(settings.home / "dead_letters", f"worker{settings.worker}", time.time)
         self._pool = StreamPool(
@@ -122,6 +123,7 @@ class Worker:
             lag_ms=round(self._lag_ms, 1),
             reconnects=self._pool.reconnects,
             quiet_symbols=self._quiet.count,
+            storage_delay_ms=round(1000 * storage_delay(ingest, self._writer, self._spool, self._keeper, self._clock)),
             boundaries=dict(ingest.boundaries),
             updated_ms=int(time.time() * 1000),
         )

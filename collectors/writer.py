@@ -36,6 +36,7 @@ class _Waiting:
     epoch: int
     batch: Batch | None
     path: Path | None
+    since: float
     refusals: int = 0
     #: Whether it was sent and no answer said what became of it.
     unsettled: bool = False
@@ -83,6 +84,12 @@ class Writer:
             return sum(1 for waiting in self._queue if waiting.path is not None)
 
     @property
+    def oldest_since(self) -> float | None:
+        """When the oldest trade that waits here was received (seconds of the clock); None: nothing waits."""
+        with self._changed:
+            return min((waiting.since for waiting in self._queue), default=None)
+
+    @property
     def away(self) -> bool:
         """Whether ClickHouse did not take the last batch."""
         return self._away_since is not None
@@ -91,7 +98,7 @@ class Writer:
         """Take over a batch."""
         away_since = self._away_since
         away_long = away_since is not None and self._clock() - away_since > SPILL_AFTER_SECONDS
-        waiting = _Waiting(batch.shard, len(batch), batch.epoch, batch, None)
+        waiting = _Waiting(batch.shard, len(batch), batch.epoch, batch, None, batch.since)
         if away_long or self.rows_in_memory + len(batch) > self._max_rows:
             try:
                 waiting.path, waiting.batch = self._spool.save(batch), None

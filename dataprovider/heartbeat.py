@@ -37,6 +37,8 @@ class WorkerStatus:
     trades_per_s: float = 0.0
     #: From the exchange's event time to its handling here, the newest of each read, smoothed (ms).
     lag_ms: float = 0.0
+    #: Since the oldest trade was received that ClickHouse does not have yet (in memory or on disk); 0: it has all.
+    storage_delay_ms: int = 0
     reconnects: int = 0
     quiet_symbols: int = 0
     boundaries: dict[str, int] = field(default_factory=dict)

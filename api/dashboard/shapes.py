@@ -19,6 +19,9 @@ class OverviewTotals(Schema):
     rows: int | None = Field(description="Aggregated trades stored.")
     trades_per_s: float | None
     lag_ms: float | None = Field(description="From the exchange's event time to its handling here; the slowest worker.")
+    storage_delay_ms: int | None = Field(
+        description="Age of the oldest trade received that ClickHouse does not have yet; null: no worker says."
+    )
     open_gaps: int | None
     missing_ids: int | None
     checked_at: int | None = Field(description=f"The last integrity check that found something new. {_MS}")
@@ -33,6 +36,7 @@ class OverviewWorker(Schema):
     connections: int
     trades_per_s: float
     lag_ms: float
+    storage_delay_ms: int = Field(description="Age of the oldest of its trades that ClickHouse does not have yet.")
     waiting_rows: int = Field(description="Trades in memory that are not stored yet.")
     spooled_batches: int = Field(description="Batches on disk, while ClickHouse does not take them.")
     reconnects: int

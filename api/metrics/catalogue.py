@@ -43,6 +43,12 @@ WORKER_RATE = Metric("dataprovider_worker_trades_per_second", "gauge", "Trades a
 WORKER_LAG = Metric(
     "dataprovider_worker_lag_seconds", "gauge", "From the exchange's event time to its handling, smoothed.", _WORKER
 )
+WORKER_DELAY = Metric(
+    "dataprovider_worker_storage_delay_seconds",
+    "gauge",
+    "Since the oldest trade was received that is not in ClickHouse yet; 0: none waits.",
+    _WORKER,
+)
 
 SYMBOLS = Metric("dataprovider_symbols", "gauge", "Contracts by the state of their collection.", ["state"])
 GAPS = Metric("dataprovider_gaps", "gauge", "Gaps that are not closed, by status.", ["status"])

@@ -46,6 +46,7 @@ _OF_A_WORKER = (
     (names.WORKER_SPOOLED, "spooled_batches", 1),
     (names.WORKER_RATE, "trades_per_s", 1),
     (names.WORKER_LAG, "lag_ms", 1000),
+    (names.WORKER_DELAY, "storage_delay_ms", 1000),
 )
 
 

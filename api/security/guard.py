@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 
 #: What is counted and may need a key; pages, static files and the admin are not.
 GUARDED = ("/api/", "/fapi/", "/udf/", "/metrics")
-#: What needs no key even with REQUIRE_API_KEY: who watches the server, and the documentation of how to send a key.
-OPEN_TO_ALL = ("/api/v1/monitoring/health", "/api/v1/docs", "/api/v1/openapi.json")
-#: Not even counted: a busy client at the same address must not blind who watches.
-NEVER_REFUSED = "/api/v1/monitoring/health"
+#: What needs no key even with REQUIRE_API_KEY: the documentation of how to send one.
+OPEN_TO_ALL = ("/api/v1/docs", "/api/v1/openapi.json")
+#: Nor are these counted: a busy client at the same address must not blind who watches.
+NEVER_REFUSED = tuple(f"/api/v1/monitoring/{probe}" for probe in ("health", "live", "ready"))
 #: Methods that change nothing.
 SAFE = ("GET", "HEAD", "OPTIONS")
 THREADS = 8
@@ -158,7 +158,7 @@ def keys_and_limits(get_response: Callable[[HttpRequest], Any]) -> Callable[[Htt
     if iscoroutinefunction(get_response):
 
         async def guarded(request: HttpRequest) -> Any:
-            if not request.path.startswith(GUARDED) or request.path == NEVER_REFUSED:
+            if not request.path.startswith(GUARDED) or request.path in NEVER_REFUSED:
                 return await get_response(request)
             decision = await guard.decided(**asked(request))
             return finished(refusal(request, decision) or await get_response(request), decision)
@@ -166,7 +166,7 @@ def keys_and_limits(get_response: Callable[[HttpRequest], Any]) -> Callable[[Htt
         return guarded
 
     def guarded_sync(request: HttpRequest) -> Any:
-        if not request.path.startswith(GUARDED):
+        if not request.path.startswith(GUARDED) or request.path in NEVER_REFUSED:
             return get_response(request)
         decision = guard.decide(**asked(request))
         return finished(refusal(request, decision) or get_response(request), decision)

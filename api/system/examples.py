@@ -21,6 +21,7 @@ STATS: dict[str, Any] = {
     },
     "process": {"pid": 4720, "uptime_seconds": 86400, "memory": 141557760, "threads": 22, "open_files": 41},
     "trades_per_s": 812.4,
+    "storage_delay_ms": 640,
     "workers": [
         {
             "number": 0,
@@ -33,6 +34,7 @@ STATS: dict[str, Any] = {
             "connections": 2,
             "trades_per_s": 812.4,
             "lag_ms": 11.3,
+            "storage_delay_ms": 640,
             "received": 70191360,
             "stored": 70191211,
             "duplicates": 0,

@@ -54,6 +54,7 @@ async def system_stats(request: HttpRequest) -> HttpResponse:
         "machine": machine,
         "process": stats.process(app.started),
         "trades_per_s": None if workers is None else round(sum(each.trades_per_s for each in workers), 1),
+        "storage_delay_ms": max((each.storage_delay_ms for each in workers or ()), default=None),
         "workers": None if workers is None else list(map(stats.worker, workers)),
         "clickhouse": store,
         "postgres": postgres,

@@ -63,6 +63,7 @@ class WorkerStats(Schema):
     connections: int
     trades_per_s: float
     lag_ms: float
+    storage_delay_ms: int = Field(description="Age of the oldest trade received that ClickHouse does not have yet.")
     received: int = Field(description="Trades since its start, like the counts that follow.")
     stored: int
     duplicates: int
@@ -79,6 +80,7 @@ class SystemStats(Schema):
     machine: Machine = Field(description="Where this web process runs.")
     process: Process = Field(description="This web process.")
     trades_per_s: float | None = Field(description="All workers together.")
+    storage_delay_ms: int | None = Field(description="The greatest of all workers; null too when none runs.")
     workers: list[WorkerStats] | None = Field(description="Empty: no collector runs.")
     clickhouse: StoreStats | None
     postgres: PostgresStats | None

@@ -107,6 +107,7 @@ def worker(status: WorkerStatus) -> dict[str, Any]:
         "connections",
         "trades_per_s",
         "lag_ms",
+        "storage_delay_ms",
         "received",
         "stored",
         "duplicates",

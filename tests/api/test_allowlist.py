@@ -26,7 +26,7 @@ def test_any_other_address_may_not(address: str) -> None:
 
 def test_the_web_refuses_with_403_in_the_envelope(start_server: Callable[..., Any]) -> None:
     server: Server = start_server(ALLOWED_IPS="10.0.0.0/8")
-    for path in ("/api/v1/monitoring/health", "/admin/login/", "/"):
+    for path in (*(f"/api/v1/monitoring/{each}" for each in ("health", "live", "ready")), "/admin/login/", "/"):
         status, error, message = refusal(server.get(path))
         assert (status, error) == (403, "FORBIDDEN")
         assert "ALLOWED_IPS" in message

@@ -43,7 +43,15 @@ def test_a_running_system_is_healthy_and_counts_what_it_does(
         write_worker(
             redis,
             WorkerStatus(
-                "host", worker, 100 + worker, [worker], symbols=12, subscribed=10, connections=2, trades_per_s=5.5
+                "host",
+                worker,
+                100 + worker,
+                [worker],
+                symbols=12,
+                subscribed=10,
+                connections=2,
+                trades_per_s=5.5,
+                storage_delay_ms=500 * worker,
             ),
         )
     health = server.data(HEALTH)
@@ -64,6 +72,7 @@ def test_a_running_system_is_healthy_and_counts_what_it_does(
     assert components["collectors"]["workers"] == 2
     assert components["collectors"]["stream_connections"] == 4
     assert components["collectors"]["trades_per_s"] == 11
+    assert components["collectors"]["storage_delay_ms"] == 500
 
 
 def test_without_collectors_it_is_degraded(server: Server, redis: Redis) -> None:

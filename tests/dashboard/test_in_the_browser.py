@@ -103,6 +103,7 @@ def test_a_person_sees_a_candle_change_types_173_stops_a_symbol_and_watches_a_ba
         look.wait("document.querySelectorAll('#symbols button').length === 5")
         look.wait("document.getElementById('live').textContent === 'live'")
         look.wait("/C [0-9]/.test(document.getElementById('legend').textContent)")
+        look.wait("/^[0-9]+ m?s$/.test(document.getElementById('total-delay').textContent)")
         before = look.text("#legend")
         look.page.wait_for_function("before => document.getElementById('legend').textContent !== before", arg=before)
         look.page.fill("#timeframe", "173")

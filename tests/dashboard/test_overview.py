@@ -46,6 +46,7 @@ def test_the_overview_puts_together_what_each_service_knows(
     totals = found["totals"]
     assert (totals["symbols"], totals["collecting"], totals["rows"], totals["open_gaps"]) == (2, 1, 1, 1)
     assert (totals["missing_ids"], totals["trades_per_s"], totals["lag_ms"]) == (5, 5.5, 12.0)
+    assert totals["storage_delay_ms"] == found["workers"][0]["storage_delay_ms"] == 640
     bitcoin, ether = found["tickers"]
     assert (bitcoin["price"], bitcoin["trades_per_s"], bitcoin["seen_at"]) == ("42283.5", 1.0, 90_000)
     assert (bitcoin["quality"], bitcoin["open_gaps"], bitcoin["missing_ids"]) == ("partial", 1, 5)

@@ -46,6 +46,7 @@ def test_what_all_processes_know_is_scraped_from_one(server: Server, clickhouse:
     found = scraped(server)
     worker = ("host:1:1-a", "0")
     assert found[("dataprovider_worker_lag_seconds", worker)] == 0.012
+    assert found[("dataprovider_worker_storage_delay_seconds", worker)] == 0.64
     assert found[("dataprovider_worker_trades_per_second", worker)] == 5.5
     assert found[("dataprovider_worker_trades_received_total", worker)] == 0
     assert found[("dataprovider_symbols", ("collecting",))] == found[("dataprovider_symbols", ("paused",))] == 1

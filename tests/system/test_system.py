@@ -39,6 +39,7 @@ def test_figures_are_those_of_the_services(server: Server, clickhouse: ClickHous
     stats = server.data(f"{API}/monitoring/system-stats")
     assert (stats["clickhouse"]["rows"], stats["postgres"]["open_gaps"], stats["trades_per_s"]) == (2, 1, 5.5)
     assert [each["owner"] for each in stats["workers"]] == ["host:1:1-a"]
+    assert stats["storage_delay_ms"] == stats["workers"][0]["storage_delay_ms"] == 640
     assert stats["clickhouse"]["bytes_on_disk"] > 0
     assert stats["redis"]["used_memory"] > 0
     machine = stats["machine"]

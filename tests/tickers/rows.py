@@ -30,4 +30,5 @@ def hold(*names: str, seconds: float = 60) -> None:
 def carry(redis: Redis, *names: str) -> None:
     """A worker that says it carries the shards of these symbols."""
     shards = sorted({shard_of(name) for name in names})
-    write_worker(redis, WorkerStatus("host:1:1-a", 0, 7, shards, symbols=len(names), trades_per_s=5.5, lag_ms=12.0))
+    said = {"symbols": len(names), "trades_per_s": 5.5, "lag_ms": 12.0, "storage_delay_ms": 640}
+    write_worker(redis, WorkerStatus("host:1:1-a", 0, 7, shards, **said))  # type: ignore[arg-type]

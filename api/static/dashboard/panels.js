@@ -3,10 +3,15 @@ import { brief, count, lag, make, put, rate, span } from "./numbers.js";
 
 const at = (id) => document.getElementById(id);
 
+// Trades are stored every second or two; when they wait for longer, ClickHouse does not keep up or is away.
+const LATE_MS = 10000;
+
 export function showTotals({ totals }) {
   put(at("total-collecting"), `${count(totals.collecting)} of ${count(totals.symbols)}`);
   put(at("total-rate"), rate(totals.trades_per_s));
   put(at("total-lag"), lag(totals.lag_ms));
+  put(at("total-delay"), lag(totals.storage_delay_ms));
+  at("total-delay").parentElement.className = totals.storage_delay_ms > LATE_MS ? "warn" : "";
   put(at("total-rows"), brief(totals.rows));
   at("total-rows").title = count(totals.rows);
   put(at("total-gaps"), count(totals.open_gaps));
@@ -23,7 +28,7 @@ export function showWorkers(workers, unavailable) {
   }
   body.replaceChildren(...workers.map((each) => {
     const host = each.owner.split(":")[0];
-    const waiting = each.spooled_batches ? `${each.spooled_batches} batches on disk` : count(each.waiting_rows);
+    const waiting = each.spooled_batches ? `${each.spooled_batches} batches on disk, ${lag(each.storage_delay_ms)}` : `${count(each.waiting_rows)}, ${lag(each.storage_delay_ms)}`;
     const cells = [`${host} ${each.number}`, String(each.shards.length), `${each.subscribed}/${each.symbols}`, rate(each.trades_per_s), lag(each.lag_ms), waiting];
     return make("tr", { title: `${each.owner}, shards ${each.shards.join(" ")}, ${each.reconnects} reconnects` }, ...cells.map((text) => make("td", {}, text)));
   }));
