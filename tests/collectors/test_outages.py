@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -94,13 +93,10 @@ def test_clickhouse_that_dies_costs_nothing_and_the_spool_survives_the_collector
     exchange.post("/simulator/stop")
     # What is in memory at this moment goes to disk, and the next start stores it: status 0 says that nothing is lost.
     assert first.stop() == 0
-    written = min(path.stat().st_mtime for path in (first.home / "spool").glob("*.batch"))
-    second = start_collectors(exchange)
-    # It waits for ClickHouse, and says how old what lies on disk is.
-    wait_until(lambda: second.total("storage_delay_ms") > 0, 20, "a storage delay")
-    assert max(each.storage_delay_ms for each in second.statuses()) / 1000 <= time.time() - written
+    assert list((first.home / "spool").glob("*.batch"))
     wait_until(lambda: service_stack.check() or clickhouse_answers(clickhouse), 20, "ClickHouse to be back")
     wait_until(lambda: clickhouse_answers(clickhouse), 20, "ClickHouse to answer")
+    start_collectors(exchange)
     wait_until(lambda: missing_ids(clickhouse, exchange.sent) == {}, 60, "everything to be stored")
     assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
     wait_until(lambda: not list((first.home / "spool").glob("*.batch")), 10, "an empty spool")
