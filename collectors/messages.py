@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dataprovider.clickhouse import Address
+from dataprovider.logs import LogSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class WorkerSettings:
     #: all workers together stay below the exchange's limit.
     connect_interval: float
     connect_burst: int
-    debug: bool = False
+    logs: LogSettings = field(default_factory=LogSettings)
 
 
 @dataclass(frozen=True, slots=True)

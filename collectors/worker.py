@@ -37,6 +37,7 @@ from collectors.spool import Spool
 from collectors.streampool import Line, StreamPool
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.heartbeat import WorkerStatus
+from dataprovider.logs import begin
 
 logger = logging.getLogger(__name__)
 
@@ -234,13 +235,7 @@ class Worker:
 
 def main(settings: WorkerSettings, link: Connection) -> None:
     """A worker process from birth to exit: exit status 0 when nothing that was received is lost."""
-    logging.basicConfig(
-        level=logging.DEBUG if settings.debug else logging.INFO,
-        format=f"{{asctime}} {{levelname}} worker {settings.worker} {{name}}: {{message}}",
-        style="{",
-    )
-    # Its warnings carry tracebacks; what they say arrives as ClickHouseUnavailable.
-    logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
+    begin(f"worker {settings.worker}", settings.logs)
     worker = Worker(settings, link)
     # What was imported stays: looking through it for garbage would hold up every trade for tens of milliseconds.
     gc.freeze()

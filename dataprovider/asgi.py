@@ -9,18 +9,21 @@ from typing import Any
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
+from api.access import logged
 from api.pacing import paced
+from dataprovider.logs import LogSettings, begin
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataprovider.settings")
 
 
 def _protocols() -> dict[str, Any]:
-    protocols: dict[str, Any] = {"http": paced(get_asgi_application())}
+    protocols: dict[str, Any] = {"http": paced(logged(get_asgi_application()))}
     # What Django's models need is there only from here on.
     from django.conf import settings
 
     from api.routing import websocket
 
+    begin("web", LogSettings.from_config(settings.CONFIG))
     protocols["websocket"] = websocket(settings.CONFIG)
     return protocols
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -115,6 +115,10 @@ class Config(BaseModel):
 
     system_stats_interval_seconds: Count = 300
     logs_dir: Path = Path("logs")
+    log_format: Literal["console", "json"] = "console"
+    log_to: Literal["stderr", "files"] = "stderr"
+    log_max_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
+    log_old_files: Annotated[int, Field(ge=1, le=1000)] = 5
 
     @field_validator(
         "load_only_tickers",

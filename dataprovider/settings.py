@@ -13,6 +13,7 @@ from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from dataprovider.config import Config, load_config
+from dataprovider.logs import LogSettings
 from dataprovider.secrets import secret_key
 
 # ModelAdmin[Symbol] and the like, which the type checker needs, at run time too.
@@ -126,18 +127,5 @@ STATICFILES_DIRS = [("lightweight-charts", Path(_folder_of("lightweight_charts")
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_USE_MANIFEST = False
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # Its warnings carry tracebacks; what they say arrives as ClickHouseUnavailable.
-    # A strange Host is refused with 400, and each would be a traceback otherwise.
-    # And urllib3 writes whole addresses, of which that of Telegram's bot is a secret.
-    "loggers": {
-        "clickhouse_driver": {"level": "CRITICAL"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "urllib3": {"level": "CRITICAL"},
-    },
-    "root": {"handlers": ["console"], "level": "DEBUG" if CONFIG.enable_debug_logging else "INFO"},
-}
+LOGGING_CONFIG = "dataprovider.logs.configure"
+LOGGING: dict[str, Any] = {"settings": LogSettings.from_config(CONFIG)}

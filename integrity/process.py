@@ -84,8 +84,11 @@ def _begin(link: Connection, name: str) -> Ending:
     threading.Thread(target=_watch, args=(link, stop), name="link", daemon=True).start()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataprovider.settings")
     django.setup()
-    for handler in logging.getLogger().handlers:
-        handler.setFormatter(logging.Formatter(f"{{asctime}} {{levelname}} {name} {{name}}: {{message}}", style="{"))
+    from django.conf import settings
+
+    from dataprovider.logs import LogSettings, begin
+
+    begin(name, LogSettings.from_config(settings.CONFIG))
     return stop
 
 

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 EXCHANGE = (sys.executable, "-m", "dataprovider.simulator")
 MANAGE = Path(__file__).resolve().parent.parent.parent / "manage.py"
 STOP_SECONDS = 12.0
+#: What a process said beside its log is put aside at a start when it is larger.
+MOST_SAID_BYTES = 1_000_000
 
 
 class ChildProblem(Exception):
@@ -26,7 +28,7 @@ class ChildProblem(Exception):
 
 
 class Child:
-    """One long-running process."""
+    """One long-running process. It writes its log itself; what else it says is beside that, in `<name>.out`."""
 
     def __init__(
         self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path, *, piped: bool = False
@@ -34,6 +36,7 @@ class Child:
         """`piped`: its standard output is read by us (`output`) instead of going to the log."""
         self.name = name
         self.log = log
+        self._said = log.with_suffix(".out")
         self.restarts = 0
         self._command = list(command)
         self._environ = dict(environ)
@@ -60,8 +63,10 @@ class Child:
 
     def start(self) -> None:
         """Start it, in a session of its own: Ctrl-C in the terminal is for us, who stop the children in order."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        self._said.parent.mkdir(parents=True, exist_ok=True)
+        if self._said.is_file() and self._said.stat().st_size > MOST_SAID_BYTES:
+            self._said.replace(self._said.with_suffix(".out.1"))
+        with self._said.open("ab") as log:
             self._process = subprocess.Popen(
                 _dying_with_us(self._command),
                 env=self._environ,
@@ -103,7 +108,8 @@ class Child:
 
     def problem(self, what: str) -> ChildProblem:
         """The sentence for something that went wrong with it."""
-        return ChildProblem(f"{what} It said: {last_line(self.log)} (the whole log: {self.log})")
+        log = self.log if self.log.is_file() and _changed(self.log) > _changed(self._said) else self._said
+        return ChildProblem(f"{what} It said: {last_line(log)} (the whole log: {log})")
 
 
 def manage(*arguments: str) -> list[str]:
@@ -137,6 +143,10 @@ def last_line(log: Path) -> str:
     except OSError:
         return "nothing"
     return lines[-1].strip()[:300] if lines else "nothing"
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime if path.is_file() and path.stat().st_size else 0.0
 
 
 def _dying_with_us(command: Sequence[str]) -> list[str]:

@@ -82,6 +82,8 @@ class Farm:
             DATAPROVIDER_HOME=str(self.home),
             API_HOST=self.api_host,
             API_PORT=str(self.api_port),
+            LOGS_DIR=str(self.logs),
+            LOG_TO="files",
             PYTHONUNBUFFERED="1",
         )
         names = (
@@ -115,7 +117,8 @@ class Farm:
             self._environ,
             self.logs / "collectors.log",
         )
-        daphne = [sys.executable, "-m", "daphne", "-b", self.api_host, "-p", str(self.api_port)]
+        # Requests are in the log of the web (api.access): daphne need not write them down a second time.
+        daphne = [sys.executable, "-m", "daphne", "-v", "0", "-b", self.api_host, "-p", str(self.api_port)]
         web = Child("web", [*daphne, "dataprovider.asgi:application"], self._environ, self.logs / "web.log")
         for child in (collectors, web):
             child.start()

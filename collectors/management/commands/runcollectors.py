@@ -25,7 +25,10 @@ from collectors.sideprocess import SideProcess
 from collectors.supervisor import Supervisor
 from dataprovider.clickhouse import Address
 from dataprovider.config import Config
+from dataprovider.logs import LogSettings, begin
 from dataprovider.numbers import workers, workers_or_none
+
+logger = logging.getLogger(__name__)
 
 #: How long the list of contracts may wait for its weight (seconds), before that counts as a failure.
 SYNC_PATIENCE = 60.0
@@ -45,6 +48,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG
+        begin("collectors", LogSettings.from_config(config))
         count = options["workers"] or config.collector_workers
         leases = Leases(owner_name())
         leases.join(count)
@@ -61,7 +65,9 @@ class Command(BaseCommand):
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stop())
+        logger.info("Collecting begins with %d workers as %s.", count, leases.owner)
         status = supervisor.run()
+        logger.info("Collecting ended with status %d.", status)
         logging.shutdown()
         sys.stdout.flush()
         if supervisor.hangs:
@@ -96,7 +102,7 @@ def worker_settings(config: Config, owner: str, number: int, count: int) -> Work
         # 300 attempts in 5 minutes and IP are allowed: all workers together make at most 40 at once and 240 more.
         connect_interval=count / 0.8,
         connect_burst=max(1, 40 // count),
-        debug=config.enable_debug_logging,
+        logs=LogSettings.from_config(config),
     )
 
 
