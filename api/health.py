@@ -37,8 +37,9 @@ class HealthCheck:
         self._started = started
         self._connections = connections
         self._folder = config.dataprovider_home
-        # Threads that hang on a dead service are left behind; more of them than one check needs.
-        self._threads = ThreadPoolExecutor(12, thread_name_prefix="health")
+        # One for each question: whoever asks while it is being asked waits for the same answer.
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="health")
+        self._under_way: dict[str, asyncio.Future[Any]] = {}
         self._clickhouse = ClickHouse(
             Address.from_config(config), pool_size=2, connect_timeout=PATIENCE_SECONDS, timeout=PATIENCE_SECONDS
         )
@@ -51,9 +52,9 @@ class HealthCheck:
     async def report(self) -> dict[str, Any]:
         """The fields of `shapes.Health`. Never raises; takes about PATIENCE_SECONDS at most."""
         total, postgres, workers = await asyncio.gather(
-            self._asked(lambda: int(self._clickhouse.query("total_rows")[0][0])),
-            self._asked(_postgres_answers),
-            self._asked(lambda: read_workers(self._redis)),
+            self._total_rows(),
+            self._asked("postgres", _postgres_answers),
+            self._asked("workers", lambda: read_workers(self._redis)),
         )
         disk_free = self._disk_free_percent()
         collectors = _collectors(workers)
@@ -82,17 +83,26 @@ class HealthCheck:
     async def away(self) -> list[str]:
         """Which of the three services do not answer (or, ClickHouse, has no table). Takes PATIENCE_SECONDS at most."""
         answers = await asyncio.gather(
-            self._asked(lambda: bool(self._clickhouse.query("total_rows"))),
-            self._asked(_postgres_answers),
-            self._asked(lambda: bool(self._redis.ping())),
+            self._total_rows(),
+            self._asked("postgres", _postgres_answers),
+            self._asked("redis", lambda: bool(self._redis.ping())),
         )
-        return [name for name, answer in zip(("clickhouse", "postgres", "redis"), answers, strict=True) if not answer]
+        names = ("clickhouse", "postgres", "redis")
+        return [name for name, answer in zip(names, answers, strict=True) if answer is None or answer is False]
 
-    async def _asked(self, question: Callable[[], T]) -> T | None:
-        """The answer, or None when there is none in time."""
-        answer = asyncio.get_running_loop().run_in_executor(self._threads, question)
+    async def _total_rows(self) -> int | None:
+        return await self._asked("clickhouse", lambda: int(self._clickhouse.query("total_rows")[0][0]))
+
+    async def _asked(self, name: str, question: Callable[[], T]) -> T | None:
+        """The answer to the question of this name, or None when there is none in time."""
+        answer: asyncio.Future[T] | None = self._under_way.get(name)
+        if answer is None or answer.done():
+            answer = asyncio.get_running_loop().run_in_executor(self._threads, question)
+            # That nobody waits any more when it fails is no defect.
+            answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._under_way[name] = answer
         try:
-            return await asyncio.wait_for(answer, PATIENCE_SECONDS)
+            return await asyncio.wait_for(asyncio.shield(answer), PATIENCE_SECONDS)
         except Exception:  # noqa: BLE001 - whatever is wrong with a service, it is not healthy
             return None
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,16 @@ def test_ready_names_each_service_while_it_is_stopped(
         assert server.data(LIVE)["status"] == "alive"
         wait_until(lambda: stack.check() or is_ready(server), 20, f"{service} to be back")
         wait_until(lambda: is_ready(server), 20, "readiness")
+    # However many watch: one that hangs makes no other look away.
+    postgres = stack.services["postgres"].pid
+    assert postgres
+    os.kill(postgres, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(12) as watchers:
+            messages = {each[2] for each in watchers.map(server.refusal, [READY] * 12)}
+    finally:
+        os.kill(postgres, signal.SIGCONT)
+    assert messages == {"Not ready: postgres does not answer; try again in a moment."}
 
 
 def test_live_asks_no_service_and_ready_does_not_wait_for_those_that_hang(start_server: StartServer) -> None:
