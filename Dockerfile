@@ -20,4 +20,4 @@ USER 10001
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=4 CMD ["python", "-m", "dataprovider.healthy", "web", "8080"]
-CMD ["python", "-m", "daphne", "-b", "0.0.0.0", "-p", "8080", "dataprovider.asgi:application"]
+CMD ["python", "-m", "daphne", "-v", "0", "-b", "0.0.0.0", "-p", "8080", "dataprovider.asgi:application"]

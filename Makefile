@@ -33,8 +33,9 @@ format: install-dev ## put the code into the style that lint wants
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-docs: install-dev ## write the table of settings in docs/OPERATING.md anew
-	@exec $(PY) -m tests.deploy.settings_table
+docs: install-dev ## write the table of settings in docs/OPERATING.md, and docs/METRICS.md, anew
+	@$(PY) -m tests.deploy.settings_table
+	@$(PY) -m api.metrics.page > docs/METRICS.md
 
 bench: install-dev ## speeds of the hot paths, as ratios
 	@exec $(PY) -m tests.bench $(ARGS)

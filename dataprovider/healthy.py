@@ -24,7 +24,7 @@ def web(port: int) -> str:
     """What is wrong with the web process on this port; empty when it answers, whatever its answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
-        connection.request("GET", "/api/v1/monitoring/health")
+        connection.request("GET", "/api/v1/monitoring/live")
         connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         return f"The web does not answer on port {port}: {error}"
