@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from django.db import close_old_connections, connection
 
-from collectors.boundaries import forget_old_boundaries, record_boundaries
+from collectors.boundaries import forget_old_boundaries, lost_beginnings, record_boundaries
 from collectors.gaps import count_open_gaps, open_gaps
 from collectors.leases import Leases
 from collectors.messages import BoundaryFound, GapFound
@@ -54,6 +54,7 @@ class Record:
 
     open_gaps: Callable[[list[GapFound]], object] = open_gaps
     count_open_gaps: Callable[[], int] = count_open_gaps
+    lost_beginnings: Callable[[Sequence[BoundaryFound]], list[GapFound]] = lost_beginnings
     record_boundaries: Callable[[Sequence[BoundaryFound]], object] = record_boundaries
     forget_old_boundaries: Callable[[], object] = forget_old_boundaries
     refresh: Callable[[], None] = close_old_connections
@@ -89,7 +90,7 @@ class Books:
         epochs.update(self._leases.raise_epochs(too_low))
         for worker, (pid, shards) in request.placed.items():
             self._leases.placed(worker, pid, shards)
-        self._record.open_gaps(request.gaps)
+        self._record.open_gaps([*request.gaps, *self._record.lost_beginnings(request.boundaries)])
         answer = Answer(epochs, share, self._wanted_symbols(), self._record.count_open_gaps())
         if self._clock() >= self._next_forgetting:
             self._record.forget_old_boundaries()
@@ -100,7 +101,7 @@ class Books:
 
     def close(self, gaps: list[GapFound], boundaries: Sequence[BoundaryFound] = ()) -> None:
         """Write down the last gaps and boundaries and give every shard back."""
-        self._record.open_gaps(gaps)
+        self._record.open_gaps([*gaps, *self._record.lost_beginnings(boundaries)])
         self._leases.leave()
         self._record.record_boundaries(boundaries)
         self._record.close()

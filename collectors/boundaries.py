@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.db import DataError, IntegrityError, transaction
+from django.db.models import Min
 from django.utils import timezone
 
-from collectors.messages import BoundaryFound
-from collectors.models import StreamBoundary, Symbol
+from collectors.messages import BoundaryFound, GapFound
+from collectors.models import BoundaryVerdict, StreamBoundary, Symbol
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,30 @@ def record_boundaries(found: Sequence[BoundaryFound]) -> int:
         logger.exception("Postgres refuses %d stream boundaries: they are dropped.", len(rows))
         return 0
     return len(rows)
+
+
+def lost_beginnings(found: Sequence[BoundaryFound]) -> list[GapFound]:
+    """Ids that were received and never stored, of symbols that begin a second time.
+
+    A worker says FIRST of a symbol of which nothing is stored. Where one has said so before, of a smaller id, what that
+    one received went down with it, and no id in the table shows it. Call it before `record_boundaries`.
+    Raises django.db.OperationalError while Postgres is away.
+    """
+    firsts = [each for each in found if each.verdict == BoundaryVerdict.FIRST]
+    if not firsts:
+        return []
+    contracts = Symbol.objects.filter(name__in={each.symbol for each in firsts}).order_by("onboard_date")
+    # A ticker may have been used before: the contract of today comes last.
+    today = dict(contracts.values_list("name", "pk")).values()
+    before = StreamBoundary.objects.filter(symbol__in=today, verdict=BoundaryVerdict.FIRST).order_by()
+    begun = dict(before.values_list("symbol__name").annotate(Min("first_after")))
+    lost = []
+    for each in firsts:
+        first_id = begun.setdefault(each.symbol, each.first_after)
+        if first_id < each.first_after:
+            lost.append(GapFound(each.symbol, first_id, each.first_after - 1, each.cause))
+        begun[each.symbol] = min(first_id, each.first_after)
+    return lost
 
 
 def forget_old_boundaries() -> int:

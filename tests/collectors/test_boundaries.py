@@ -17,7 +17,7 @@ from collectors.boundaries import record_boundaries
 from collectors.directory import sync_symbols
 from collectors.leases import Leases, owner_name
 from collectors.messages import BoundaryFound
-from collectors.models import StreamBoundary
+from collectors.models import Gap, StreamBoundary
 from collectors.placing import MOST_BOUNDARIES
 from collectors.supervisor import Supervisor
 from dataprovider.clickhouse import ClickHouse
@@ -46,6 +46,23 @@ def test_a_boundary_says_what_was_before_and_after() -> None:
     # A ticker that was used before: today's contract.
     assert row.symbol.status == "TRADING"
     assert StreamBoundary.objects.get(verdict="first").last_before is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_worker_received_before_anything_was_stored_is_missing_when_another_one_begins_anew() -> None:
+    sync_symbols([entry("BTCUSDT"), entry("ETHUSDT")])
+    books = Books(Leases(owner_name()), dict)
+
+    def begins(*first_ids: int, symbol: str = "BTCUSDT") -> list[tuple[int, int]]:
+        books.update(Request(boundaries=[found(symbol, each, "first") for each in first_ids]))
+        return sorted(Gap.objects.filter(symbol__name=symbol).values_list("first_id", "last_id"))
+
+    assert begins(100) == []
+    assert begins(140) == [(100, 139)]
+    assert begins(500, symbol="ETHUSDT") == []
+    assert begins(520, 530, symbol="ETHUSDT") == [(500, 519), (520, 529)]
+    # After an order from a lower id nothing is known to be missing, and what is known is not said twice.
+    assert begins(90, 120) == [(90, 99), (100, 139)]
 
 
 @pytest.mark.django_db

@@ -79,6 +79,7 @@ class Host:
         record = Record(
             open_gaps=self._postgres.open_gaps,
             count_open_gaps=self._postgres.count_open_gaps,
+            lost_beginnings=self._postgres.lost_beginnings,
             record_boundaries=self._postgres.record_boundaries,
             forget_old_boundaries=lambda: 0,
             refresh=lambda: None,

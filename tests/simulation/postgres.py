@@ -17,7 +17,7 @@ from django.db import IntegrityError, OperationalError
 
 from collectors.gaps import Absent, uncovered, verdict_on
 from collectors.messages import BoundaryFound, GapFound
-from collectors.models import GAP_STATES, UNFINISHED, Gap, GapStatus, Symbol
+from collectors.models import GAP_STATES, UNFINISHED, BoundaryVerdict, Gap, GapStatus, Symbol
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -72,6 +72,11 @@ class Postgres:
         """As collectors.gaps.count_open_gaps."""
         return self.ask("count_open_gaps", lambda: sum(gap.status in UNFINISHED for gap in self.gaps.values()))
 
+    def lost_beginnings(self, found: Iterable[BoundaryFound]) -> list[GapFound]:
+        """As collectors.boundaries.lost_beginnings."""
+        firsts = [each for each in found if each.verdict == BoundaryVerdict.FIRST]
+        return self.ask("lost_beginnings", lambda: self._lost(firsts)) if firsts else []
+
     def record_boundaries(self, found: Iterable[BoundaryFound]) -> None:
         """As collectors.boundaries.record_boundaries."""
         each = list(found)
@@ -121,6 +126,19 @@ class Postgres:
         self.boundaries.extend(found)
         for each in found:
             self.recorded(each)
+
+    def _lost(self, firsts: list[BoundaryFound]) -> list[GapFound]:
+        begun: dict[str, int] = {}
+        for each in self.boundaries:
+            if each.verdict == BoundaryVerdict.FIRST:
+                begun[each.symbol] = min(each.first_after, begun.get(each.symbol, each.first_after))
+        lost = []
+        for each in firsts:
+            first_id = begun.get(each.symbol, each.first_after)
+            begun[each.symbol] = min(first_id, each.first_after)
+            if first_id < each.first_after:
+                lost.append(GapFound(each.symbol, first_id, each.first_after - 1, each.cause))
+        return lost
 
     def _open(self, found: list[GapFound]) -> int:
         known: dict[str, list[tuple[int, int]]] = {}
