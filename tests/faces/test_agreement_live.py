@@ -77,7 +77,7 @@ def test_candles_that_were_live_while_their_gap_was_repaired(
             uncorrected.discard(frame["timeframe"])
         return not uncorrected
 
-    client.until(is_the_last, "correction of every timeframe")
+    client.until(is_the_last, "correction of every timeframe", most=10**6)
     exchange.post("/simulator/stop")
     wait_until(lambda: not missing_ids(clickhouse, exchange.sent), 30, "every trade to be stored")
     rows = sent_trades(exchange)
