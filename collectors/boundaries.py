@@ -10,8 +10,9 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import Min
 from django.utils import timezone
 
+from collectors.contracts import newest_contracts
 from collectors.messages import BoundaryFound, GapFound
-from collectors.models import BoundaryVerdict, StreamBoundary, Symbol
+from collectors.models import BoundaryVerdict, StreamBoundary
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +28,10 @@ def record_boundaries(found: Sequence[BoundaryFound]) -> int:
     if not found:
         return 0
     names = {each.symbol for each in found}
-    # A ticker may have been used before: the contract of today comes last.
-    symbols = dict(Symbol.objects.filter(name__in=names).order_by("onboard_date").values_list("name", "pk"))
+    symbols = newest_contracts(names)
     rows = [
         StreamBoundary(
-            symbol_id=symbols[each.symbol],
+            symbol=symbols[each.symbol],
             cause=each.cause,
             last_before=each.last_before,
             first_after=each.first_after,
@@ -61,9 +61,7 @@ def lost_beginnings(found: Sequence[BoundaryFound]) -> list[GapFound]:
     firsts = [each for each in found if each.verdict == BoundaryVerdict.FIRST]
     if not firsts:
         return []
-    contracts = Symbol.objects.filter(name__in={each.symbol for each in firsts}).order_by("onboard_date")
-    # A ticker may have been used before: the contract of today comes last.
-    today = dict(contracts.values_list("name", "pk")).values()
+    today = newest_contracts({each.symbol for each in firsts}).values()
     before = StreamBoundary.objects.filter(symbol__in=today, verdict=BoundaryVerdict.FIRST).order_by()
     begun = dict(before.values_list("symbol__name").annotate(Min("first_after")))
     lost = []

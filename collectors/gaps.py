@@ -14,8 +14,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from collectors.contracts import newest_contracts
 from collectors.messages import GapFound
-from collectors.models import GAP_STATES, UNFINISHED, Gap, GapStatus, Symbol
+from collectors.models import GAP_STATES, UNFINISHED, Gap, GapStatus
 
 #: What was recovered and is missing again is a new gap; what waits, is being fetched or does not exist is known.
 KNOWN = (*UNFINISHED, GapStatus.ABSENT_UPSTREAM)
@@ -35,8 +36,7 @@ def open_gaps(found: Iterable[GapFound]) -> int:
     if not wanted:
         return 0
     names = {gap.symbol for gap in wanted}
-    # The newest contract of a name last, so that it stays.
-    symbols = {each.name: each for each in Symbol.objects.filter(name__in=names).order_by("onboard_date")}
+    symbols = newest_contracts(names)
     known: dict[str, list[tuple[int, int]]] = {}
     rows = Gap.objects.filter(
         symbol__in=symbols.values(), last_id__gte=min(gap.first_id for gap in wanted), status__in=KNOWN

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from collectors.contracts import newest_contract
 from collectors.directory import NO_DELIVERY_MS
 from collectors.models import Symbol, SymbolStatus
 from dataprovider.decimals import PLACES, PRODUCT_PLACES
@@ -48,7 +49,7 @@ class Contract:
 
 def contract(name: str) -> Contract | None:
     """The newest contract of a ticker, None when the list has none. Blocking."""
-    row = Symbol.objects.filter(name=name).order_by("-onboard_date").first()
+    row = newest_contract(name)
     if row is None:
         return None
     digits = Digits(

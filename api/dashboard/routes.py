@@ -17,7 +17,7 @@ from api.envelope import success
 from api.failures import UnknownSymbol
 from api.parameters import normal_symbol
 from api.tickers.book import milliseconds
-from integrity.checks.coverage import newest_contract
+from collectors.contracts import newest_contract
 from integrity.checks.months import MonthSummary, months_of
 
 router = Router(tags=["monitoring"])

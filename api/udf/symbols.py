@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from api.udf.resolutions import OFFERED
+from collectors.contracts import newest_contract
 from collectors.models import Symbol, SymbolStatus
 from dataprovider.decimals import PLACES
 
@@ -15,7 +16,7 @@ TYPE = "crypto"
 
 def symbol_info(name: str) -> dict[str, Any]:
     """The library's LibrarySymbolInfo; of a contract that the list lacks all digits are shown."""
-    row = Symbol.objects.filter(name=name).order_by("-onboard_date").first()
+    row = newest_contract(name)
     tick = _step(row.tick_size if row else "")
     step = _step(row.step_size if row else "")
     return {

@@ -13,7 +13,8 @@ from typing import Any
 
 from django.db.models import Sum
 
-from collectors.models import UNFINISHED, Gap, GapStatus, Symbol
+from collectors.contracts import newest_contract
+from collectors.models import UNFINISHED, Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
 from integrity.checks.ids import MODULUS, Range, Run, Slice, common, overlapping, united
 from integrity.checks.read import DAY
@@ -70,11 +71,6 @@ def evidence_of(name: str) -> Evidence:
             if one[1] + 1 < other[0]
         ),
     )
-
-
-def newest_contract(name: str) -> Symbol | None:
-    """The contract of this name that was listed last: gaps and checks are kept of it."""
-    return Symbol.objects.filter(name=name).order_by("-onboard_date").first()
 
 
 def absent_between(name: str, first_id: int, last_id: int) -> list[Range]:

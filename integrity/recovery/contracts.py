@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time
 
 from collectors.binance.archive import DAILY, MONTHLY, Archives
 from collectors.binance.rest import ExchangeProblem, Rest
+from collectors.contracts import newest_contract
 from collectors.directory import COLLECTED, sync_symbols
 from collectors.models import Symbol, SymbolStatus
 
@@ -21,7 +22,7 @@ def find(names: Iterable[str], rest: Rest, archives: Archives) -> list[Symbol]:
     Raises UnknownContracts, ExchangeProblem and ArchiveUnreachable.
     """
     wanted = list(dict.fromkeys(_normal(name) for name in names))
-    if any(_newest(name) is None for name in wanted):
+    if any(newest_contract(name) is None for name in wanted):
         try:
             sync_symbols(rest.exchange_info())
         except ExchangeProblem:
@@ -30,7 +31,7 @@ def find(names: Iterable[str], rest: Rest, archives: Archives) -> list[Symbol]:
     found: list[Symbol] = []
     unknown = []
     for name in wanted:
-        symbol = _newest(name) or _delisted(name, archives)
+        symbol = newest_contract(name) or _delisted(name, archives)
         if symbol is None:
             unknown.append(name)
         else:
@@ -56,10 +57,6 @@ def archived_days(archives: Archives, symbol: str) -> tuple[date, date] | None:
     if not names:
         return None
     return min(name.first_day for name in names), max(name.last_day for name in names)
-
-
-def _newest(name: str) -> Symbol | None:
-    return Symbol.objects.filter(name=name).order_by("-onboard_date").first()
 
 
 def _delisted(name: str, archives: Archives) -> Symbol | None:
