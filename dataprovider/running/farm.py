@@ -68,6 +68,13 @@ class Farm:
         """What the children see."""
         return self._environ
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process id of each service and child that was started, by name."""
+        found = {name: service.pid for name, service in self._stack.services.items()}
+        found |= {child.name: child.pid for child in self._children}
+        return {name: pid for name, pid in found.items() if pid is not None}
+
     def start_services(self) -> None:
         """Postgres, Valkey and ClickHouse, with their tables."""
         if not _is_free(self.api_host, self.api_port):

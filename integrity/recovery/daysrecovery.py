@@ -191,7 +191,7 @@ class DaysRecovery:
 
     def _before_live(self) -> int | None:
         """Only what is older may be stored: newer trades may be in the hands of a worker. None: nobody collects it."""
-        if not is_collected(self._job.symbol):
+        if not is_collected(self._job.symbol, self._tools.only):
             return None
         newest = self._newest()
         return newest[1] - ARRIVING_MS if newest else 0

@@ -50,4 +50,5 @@ def make_tools(config: Config, give_up: Callable[[], bool]) -> Tools:
         look_back_ms=config.binance_rest_lookback_hours * HOUR_MS,
         give_up_days=config.archive_give_up_days,
         closing=close,
+        only=config.load_only_tickers,
     )

@@ -27,6 +27,8 @@ class Tools:
     look_back_ms: int
     give_up_days: int
     closing: Callable[[], None]
+    #: The contracts that workers collect, when not all are (LOAD_ONLY_TICKERS).
+    only: tuple[str, ...] = ()
     waiting: Waiting = field(default_factory=Waiting)
 
     def close(self) -> None:

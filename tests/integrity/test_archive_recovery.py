@@ -371,6 +371,19 @@ def test_history_of_what_is_collected_waits_until_it_is_known_where_the_stream_b
     assert recovered.stored() == [*trades, live]
 
 
+def test_history_of_what_is_left_out_of_collection_waits_for_no_live_trade(
+    start_exchange: StartExchange, recovery: MakeRecovery, overlay: Overlay
+) -> None:
+    exchange = start_exchange(symbols=2, rate=1, history_days=1, archive_overlay=overlay.folder)
+    recovered = recovery(exchange, archive_give_up_days=5000, load_only_tickers=("ETHUSDT",))
+    trades = everything(published(overlay))
+    hold("BTCUSDT")
+    add_days(recovered, DAYS[0], DAYS[2])
+    (job,) = recovered.run()
+    assert job.status == JobStatus.DONE, job.reason
+    assert recovered.stored() == trades
+
+
 def test_history_up_to_today_ends_where_live_collection_begins(
     start_exchange: StartExchange, recovery: MakeRecovery
 ) -> None:

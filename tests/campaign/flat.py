@@ -1,0 +1,61 @@
+"""Whether a figure stays where it is: the slope of the second half of its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How much a figure may grow over the second half by the line laid through it: the larger of a share of its mean
+    there and so many of its units. What falls is flat."""
+
+    share: float
+    units: float
+
+
+#: RSS in MB: allocators and caches breathe by tens of megabytes. Handles, parts and merges come and go one by one.
+TOLERANCES = {
+    "rss_mb": Tolerance(0.08, 16.0),
+    "handles": Tolerance(0.05, 6.0),
+    "parts": Tolerance(0.10, 12.0),
+    "parts_in_merges": Tolerance(0.10, 12.0),
+    "lag_ms": Tolerance(0.50, 100.0),
+    "storage_delay_ms": Tolerance(0.50, 1500.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """`begin`, `middle`, `end`: means of the first tenth, of the tenth in the middle, and of the last. `growth`: along
+    the line through the second half, from its beginning to its end. All in the figure's units."""
+
+    begin: float
+    middle: float
+    end: float
+    most: float
+    growth: float
+    flat: bool
+
+
+def trend(times: Sequence[float], values: Sequence[float], tolerance: Tolerance) -> Trend:
+    """Of at least ten samples; fewer are not flat."""
+    figures = np.array(values, dtype=np.float64)
+    if len(figures) < 10:
+        mean = float(figures.mean()) if len(figures) else 0.0
+        return Trend(mean, mean, mean, mean, 0.0, flat=False)
+    half, tenth = len(figures) // 2, max(1, len(figures) // 10)
+    moments, second = np.array(times[half:]), figures[half:]
+    slope = float(np.polyfit(moments - moments[0], second, 1)[0])
+    growth = slope * float(moments[-1] - moments[0])
+    return Trend(
+        float(figures[:tenth].mean()),
+        float(figures[half : half + tenth].mean()),
+        float(figures[-tenth:].mean()),
+        float(figures.max()),
+        growth,
+        growth <= max(tolerance.share * abs(float(second.mean())), tolerance.units),
+    )
