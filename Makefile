@@ -40,7 +40,7 @@ docs: install-dev ## write the table of settings in docs/OPERATING.md, and docs/
 bench: install-dev ## speeds of the hot paths, as ratios
 	@exec $(PY) -m tests.bench $(ARGS)
 
-chaos: install-dev ## outages and faults against the real parts, or simulated ones: make chaos ARGS='--seeds 10000'
+chaos: install-dev ## faults on the real stack, every trade compared in the end; ARGS='--soak 30m'; simulated: ARGS='--seeds 10000'
 	@exec $(PY) -m tests.chaos $(ARGS)
 
 $(VENV)/bin/python:

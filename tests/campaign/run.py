@@ -54,7 +54,7 @@ def campaign(options: Options) -> int:
         say(str(problem))
         return 2
     result.seconds = time.monotonic() - began
-    _out(result.line())
+    sys.stdout.write(result.line() + "\n")
     return 0 if result.is_clean else 1
 
 
@@ -314,8 +314,3 @@ def _first_since(log: ExchangeLog, symbol: str, start_ms: int) -> int | None:
         if found is not None:
             return found
     return None
-
-
-def _out(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

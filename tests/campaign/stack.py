@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -41,6 +42,8 @@ class Stack:
         """`settings`: instead of the campaign's own."""
         # Set to nothing, a variable hides what a developer's `.env` says.
         hidden = {name.upper(): "" for name in Config.model_fields}
+        # What a driver says of a service that is away is what the campaign wants.
+        logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
         self.home = home
         self._options = options
         self._say = say
