@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import transaction
+import orjson
+from django.db import models, transaction
 from django.db.models import Q
 
 from collectors.models import Symbol, SymbolStatus
@@ -17,6 +18,9 @@ from collectors.shards import shard_of
 NO_DELIVERY_MS = 4_133_404_800_000
 #: A contract about to trade is streamed already, so that its first trade is not missed.
 COLLECTED = (SymbolStatus.TRADING, SymbolStatus.PENDING_TRADING)
+
+MOST_NAME = 64
+_UNSAFE = frozenset("/\\ '\"<>`")
 
 _FIELDS = (
     "delivery_date",
@@ -53,7 +57,7 @@ def sync_symbols(entries: Iterable[Mapping[str, Any]]) -> SyncResult:
     for entry in entries:
         try:
             symbol = _symbol(entry)
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
             skipped += 1
             continue
         listed[symbol.name, symbol.onboard_date] = symbol
@@ -91,10 +95,15 @@ def wanted_symbols(only: Iterable[str] = ()) -> dict[int, frozenset[str]]:
 
 def _symbol(entry: Mapping[str, Any]) -> Symbol:
     name = str(entry["symbol"])
+    # It becomes a file's name and a row's key: no path, no blanks, nothing that Postgres does not take.
+    if not 0 < len(name) <= MOST_NAME or not name.isprintable() or not _UNSAFE.isdisjoint(name) or not name.strip("."):
+        raise ValueError("not a symbol")
+    if b"\\u0000" in orjson.dumps(entry):
+        raise ValueError("Postgres takes no NUL")
     status = str(entry["status"])
     # The order of the filters varies.
     filters = {str(each.get("filterType")): each for each in entry.get("filters", [])}
-    return Symbol(
+    found = Symbol(
         name=name,
         shard=shard_of(name),
         onboard_date=_time(entry["onboardDate"]),
@@ -108,6 +117,10 @@ def _symbol(entry: Mapping[str, Any]) -> Symbol:
         step_size=str(filters.get("LOT_SIZE", {}).get("stepSize", "")),
         info=dict(entry),
     )
+    for field in Symbol._meta.fields:
+        if isinstance(field, models.CharField) and len(getattr(found, field.name)) > (field.max_length or 0):
+            raise ValueError(f"its {field.name} is too long")
+    return found
 
 
 def _time(milliseconds: int) -> datetime:

@@ -156,9 +156,16 @@ class StreamPool:
 
     def answered(self, line: Line, answer: dict[str, Any]) -> None:
         """Hand over what the exchange answered to a request on `line`."""
-        line.unanswered.pop(answer.get("id", 0), None)
+        identity = answer.get("id")
+        if isinstance(identity, int):
+            line.unanswered.pop(identity, None)
         if answer.get("error") and line in line.slot.lines():
-            self._lost(line, f"the exchange refused a request: {answer['error']}")
+            self._lost(line, f"the exchange refused a request: {_said(answer['error'])}")
+
+    def end(self, line: Line, reason: str) -> None:
+        """Give a connection up that brings nothing that can be used; a new one is opened after a while."""
+        if line in line.slot.lines():
+            self._lost(line, reason)
 
     def alive(self, line: Line) -> None:
         """Say that trades arrived on `line`: the only sign of life that counts (an ACK or a ping does not)."""
@@ -300,6 +307,13 @@ class StreamPool:
             slot.line, slot.successor = slot.successor, None
         else:
             slot.line = None
+
+
+def _said(error: object) -> str:
+    """The exchange's words, as far as they are words: what it sends may be anything."""
+    if isinstance(error, dict):
+        error = error.get("msg", "")
+    return repr(error[:200]) if isinstance(error, str) else "it does not say why"
 
 
 def _close_late(opening: Future[Connection]) -> None:

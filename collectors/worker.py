@@ -44,6 +44,10 @@ logger = logging.getLogger(__name__)
 #: How long one round waits for data (seconds): also the resolution of everything that happens by the clock.
 ROUND = 0.02
 REPORT_INTERVAL = 0.5
+#: More useless frames than this in one turn (a megabyte) are not the exchange's: real ones have 250 bytes.
+MOST_USELESS = 10_000
+#: Useless frames are told in the log at most so often (seconds).
+TELL_INTERVAL = 60.0
 #: A minute is closed this long after its end by the exchange's clock: events arrive 2–160 ms after their time.
 MINUTE_GRACE_MS = 2_000
 #: Of the ten seconds a stop may take, how many are for storing what was received.
@@ -83,7 +87,7 @@ class Worker:
         self._lag_ms = 0.0
         self._exchange_ms, self._exchange_at = 0, 0.0
         self._rate, self._rate_from = 0.0, (self._clock(), 0)
-        self._next_publish = self._next_second = 0.0
+        self._next_publish = self._next_second = self._next_telling = 0.0
 
     def stop(self) -> None:
         """Drain and end soon; for signal handlers."""
@@ -149,8 +153,10 @@ class Worker:
         decoded = decode(payloads, self._ingest.symbols)
         for answer in decoded.answers:
             self._pool.answered(line, answer)
-        for reason, payload in decoded.rejected:
-            self._dead.add(reason, payload)
+        if decoded.rejected:
+            self._dead.add_all(decoded.rejected)
+            if len(decoded.rejected) > MOST_USELESS:
+                self._pool.end(line, "the exchange sent thousands of frames that cannot be used")
         if decoded.trades:
             self._pool.alive(line)
             now = self._clock()
@@ -169,6 +175,9 @@ class Worker:
     def _every_second(self, now: float) -> None:
         for trade in self._custody.note(now):
             self._dead.add("absurd jump of the aggregate id", repr(tuple(trade)).encode())
+        if now >= self._next_telling and (news := self._dead.news()):
+            self._next_telling = now + TELL_INTERVAL
+            logger.warning("%s", news)
         if self._exchange_ms:
             elapsed = int((now - self._exchange_at) * 1000)
             self._ingest.close_minutes(self._exchange_ms + elapsed - MINUTE_GRACE_MS)

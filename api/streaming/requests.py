@@ -62,12 +62,19 @@ def read_request(text: str | bytes | None) -> Subscribe | Unsubscribe | Ping:
     action = message.get("action")
     if action == "ping":
         timestamp = message.get("timestamp")
-        return Ping(timestamp if isinstance(timestamp, int | float | None) else str(timestamp)[:100])
+        return Ping(_echoed(timestamp))
     if action == "subscribe":
         return Subscribe(_subscriptions(message.get("subscriptions")))
     if action == "unsubscribe":
         return Unsubscribe(_unsubscriptions(message.get("unsubscriptions")))
     raise RequestError("UNKNOWN_ACTION", "action: must be subscribe, unsubscribe or ping.")
+
+
+def _echoed(timestamp: object) -> object:
+    """A number or a text, cut; what is neither may be nested so deeply that it cannot be written."""
+    if isinstance(timestamp, str):
+        return timestamp[:100]
+    return timestamp if isinstance(timestamp, int | float) else None
 
 
 def _subscriptions(value: object) -> list[Wanted]:

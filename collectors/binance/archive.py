@@ -21,6 +21,7 @@ from collectors.binance.archiveproblems import (
     FolderUnusable,
     GaveUp,
 )
+from collectors.binance.wholebody import BodyUnusable, whole_body
 
 __all__ = [
     "DAILY",
@@ -45,6 +46,8 @@ TIMEOUT = (5.0, 30.0)
 #: A page of 1000 keys takes about 0.4 MB; a checksum 100 bytes.
 MOST_PAGE_BYTES = 8_000_000
 MOST_CHECKSUM_BYTES = 1_000
+#: How long either may take as a whole (seconds).
+LONGEST_S = 120.0
 #: Daily archives of a contract fill a page in three years (each has a checksum beside it).
 MOST_PAGES = 200
 _SHA256_HEX = frozenset("0123456789abcdef")
@@ -146,15 +149,10 @@ class Archives:
         with self._open(url, params=params) as answer:
             if answer.status_code == 404:
                 return None
-            body = b""
             try:
-                for piece in answer.iter_content(65_536):
-                    body += piece
-                    if len(body) > most:
-                        raise ArchiveUnreachable(f"What answers at {url} is longer than {most} bytes.")
-            except requests.RequestException as error:
-                raise ArchiveUnreachable(f"The answer of {url} broke off ({type(error).__name__}).") from error
-            return body
+                return whole_body(answer, most, LONGEST_S)
+            except BodyUnusable as problem:
+                raise ArchiveUnreachable(f"What answers at {url} {problem}. Try again later.") from problem
 
     def _open(self, url: str, *, params: dict[str, str] | None = None, known_etag: str = "") -> requests.Response:
         """An answer whose body was not read yet, with the status 200, 404 or, for the known file, 304."""

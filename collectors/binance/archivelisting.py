@@ -66,7 +66,10 @@ def _listed(item: ElementTree.Element, symbol: str, period: str) -> Listed | Non
         return None
     if name.folder + name.file != item.findtext(f"{_S3}Key"):
         return None
-    modified = datetime.fromisoformat(item.findtext(f"{_S3}LastModified") or "").astimezone(UTC)
+    try:
+        modified = datetime.fromisoformat(item.findtext(f"{_S3}LastModified") or "").astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time in it is no time") from None
     return Listed(
         name,
         (item.findtext(f"{_S3}ETag") or "").strip('"'),

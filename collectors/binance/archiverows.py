@@ -149,11 +149,13 @@ class RowReader:
         if not number:
             return self._unreadable(message, 0)
         row = int(number[1])
-        fields = block.split(b"\n", row)[row - 1].removesuffix(b"\r").split(b",")
-        if column is None or len(fields) != len(_COLUMNS):
-            reason = f"{len(fields)} columns instead of {len(_COLUMNS)}"
+        line = block.split(b"\n", row)[row - 1].removesuffix(b"\r")
+        columns = line.count(b",") + 1
+        if column is None or columns != len(_COLUMNS):
+            reason = f"{columns} columns instead of {len(_COLUMNS)}"
         else:
             place = int(column[1])
+            fields = line.split(b",")
             reason = f"{list(_COLUMNS)[place]} is {_shown(fields[place])}"
             if "data loss" in message:
                 reason += f", which has more than {PLACES} decimals"

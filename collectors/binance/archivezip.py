@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import re
 import struct
@@ -25,6 +26,8 @@ MOST_RATIO = 100
 MOST_BYTES = 64_000_000_000
 #: Too small to do harm, whatever its ratio.
 SMALL_BYTES = 16_000_000
+#: A zip with one file in it has a directory of 200 bytes, and all that is read while it is opened fits in here.
+MOST_DIRECTORY_BYTES = 100_000
 #: Whatever a zip that is broken, or made to break its reader, ends in.
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 _MEMBER = re.compile(r"(?P<symbol>.+)-aggTrades-(?P<date>\d{4}-\d\d(?:-\d\d)?)\.csv")
@@ -42,13 +45,33 @@ def read_blocks(path: Path, name: ArchiveName, give_up: Callable[[], bool]) -> I
     when the file cannot be opened; GaveUp.
     """
     with _problems_named(path, name):
-        archive = zipfile.ZipFile(path)
-    with archive:
-        member = _member(archive, name)
+        file = _Zip(path)
+    with file:
+        with _problems_named(path, name):
+            archive = zipfile.ZipFile(file)
+        file.is_opened = True
+        member = _member(archive, name, file.size)
         with _problems_named(path, name):
             opened = archive.open(member)
         with opened:
             yield from _lines(opened, path, name, give_up)
+
+
+class _Zip(io.FileIO):
+    """A zip whose directory, which the reader of zips takes into memory, is not let grow."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.size = path.stat().st_size
+        self.is_opened = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.is_opened:
+            return super().read(-1 if size is None else size) or b""
+        wanted = MOST_DIRECTORY_BYTES + 1 if size is None or size < 0 else size
+        if wanted > MOST_DIRECTORY_BYTES + 1:
+            raise zipfile.BadZipFile(f"its directory is said to have {wanted} bytes")
+        return super().read(wanted) or b""
 
 
 @contextmanager
@@ -65,10 +88,10 @@ def _problems_named(path: Path, name: ArchiveName) -> Iterator[None]:
         raise ArchiveUnreadable(name.file, f"its zip is broken ({error})") from error
 
 
-def _member(archive: zipfile.ZipFile, name: ArchiveName) -> zipfile.ZipInfo:
+def _member(archive: zipfile.ZipFile, name: ArchiveName, size: int) -> zipfile.ZipInfo:
     members = archive.infolist()
     if len(members) != 1 or not members[0].filename.endswith(".csv"):
-        shown = ", ".join(member.filename for member in members[:3]) or "nothing"
+        shown = ", ".join(_shown(member) for member in members[:3]) or "nothing"
         raise ArchiveUnreadable(name.file, f"it should hold one CSV and holds {shown}")
     member = members[0]
     expected = name.file.removesuffix(".zip") + ".csv"
@@ -77,15 +100,23 @@ def _member(archive: zipfile.ZipFile, name: ArchiveName) -> zipfile.ZipInfo:
         if said and (
             said["symbol"] not in (name.symbol, name.symbol.removesuffix(_SETTLED)) or said["date"] != name.date
         ):
-            raise ArchiveUnreadable(name.file, f"it holds another archive's {member.filename}")
-        logger.warning("%s holds %r, not %r; it is read all the same.", name.file, member.filename, expected)
+            raise ArchiveUnreadable(name.file, f"it holds another archive's {_shown(member)}")
+        logger.warning("%s holds %s, not %s; it is read all the same.", name.file, _shown(member), expected)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ArchiveUnreadable(name.file, f"its compression {member.compress_type} is not one the exchange uses")
+    if member.compress_size > size:
+        raise ArchiveUnreadable(name.file, "its zip is broken (what it holds is said to be longer than itself)")
     large = member.file_size > SMALL_BYTES and member.file_size > MOST_RATIO * member.compress_size
     if large or member.file_size > MOST_BYTES:
         sizes = f"{member.compress_size} bytes would become {member.file_size}"
         raise ArchiveUnreadable(name.file, f"{sizes}, which no trades do")
     return member
+
+
+def _shown(member: zipfile.ZipInfo) -> str:
+    """Its name, which may be 65,535 of any characters."""
+    text = member.filename if len(member.filename) <= 100 else f"{member.filename[:100]}…"
+    return text if text.isprintable() else repr(text)
 
 
 def _lines(opened: IO[bytes], path: Path, name: ArchiveName, give_up: Callable[[], bool]) -> Iterator[bytes]:

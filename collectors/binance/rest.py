@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import requests
 
+from collectors.binance.frames import MAX_TIME, MIN_TIME
 from collectors.binance.problems import (
     Banned,
     Blocked,
@@ -26,6 +27,7 @@ from collectors.binance.problems import (
 )
 from collectors.binance.rows import SenselessRow, trade_columns
 from collectors.binance.weight import Priority, WeightBudget
+from collectors.binance.wholebody import BodyUnusable, whole_body
 from dataprovider.clickhouse import TradeColumns
 
 __all__ = [
@@ -43,6 +45,11 @@ __all__ = [
 
 #: To connect, and between two pieces of an answer (seconds).
 TIMEOUT = (5.0, 20.0)
+#: The longest answer (exchangeInfo) has 2 MB; and how long one may take as a whole (seconds).
+MOST_BYTES = 32_000_000
+LONGEST_S = 60.0
+#: The exchange has allowed 2400 a minute for years; another limit is believed within these.
+LEAST_LIMIT, MOST_LIMIT = 100, 1_000_000
 #: The most trades one request brings.
 PAGE = 1000
 #: Two times of one request must be closer than this (ms).
@@ -93,7 +100,10 @@ class Rest:
                 raise self._not_the_exchange()
             for limit in answer.get("rateLimits", ()):
                 if (limit["rateLimitType"], limit["interval"], limit["intervalNum"]) == ("REQUEST_WEIGHT", "MINUTE", 1):
-                    self._budget.set_limit(int(limit["limit"]))
+                    allowed = int(limit["limit"])
+                    if not LEAST_LIMIT <= allowed <= MOST_LIMIT:
+                        raise self._not_the_exchange()
+                    self._budget.set_limit(allowed)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise self._not_the_exchange() from None
         return symbols
@@ -101,9 +111,12 @@ class Rest:
     def server_time_ms(self) -> int:
         """The exchange's clock (ms, UTC). GET /fapi/v1/time, weight 1."""
         try:
-            return int(self._get("/fapi/v1/time", 1)["serverTime"])
+            now_ms = int(self._get("/fapi/v1/time", 1)["serverTime"])
         except (KeyError, TypeError, ValueError):
             raise self._not_the_exchange() from None
+        if not MIN_TIME <= now_ms < MAX_TIME:
+            raise self._not_the_exchange()
+        return now_ms
 
     def last_trade_ids(self) -> dict[str, int]:
         """Symbol -> id of its last trade, not aggregated. GET /fapi/v1/ticker/24hr, weight 40."""
@@ -159,24 +172,34 @@ class Rest:
             )
         asked_at = time.monotonic()
         try:
-            response = self._session.get(f"{self._base_url}{path}", params=params, timeout=TIMEOUT)
+            # A redirect is not followed: the exchange sends none, and where it leads is not what was configured.
+            response = self._session.get(
+                f"{self._base_url}{path}", params=params, timeout=TIMEOUT, stream=True, allow_redirects=False
+            )
         except requests.RequestException as error:
             raise Unreachable(
                 f"The exchange does not answer at {self._base_url}: check the network, or BINANCE_REST_URL. "
                 f"({type(error).__name__})"
             ) from error
         used = response.headers.get(_USED_WEIGHT, "")
-        if used.isascii() and used.isdigit():
+        if used.isascii() and used.isdigit() and len(used) < 8:
             self._budget.observe(int(used), time.monotonic() - asked_at)
-        if response.status_code != 200:
-            raise self._refusal(response, str(params.get("symbol", "")))
         try:
-            return orjson.loads(response.content)
+            with response:
+                body = whole_body(response, MOST_BYTES, LONGEST_S)
+        except BodyUnusable as problem:
+            raise Unreachable(
+                f"The answer of the exchange at {self._base_url} {problem}: check the network, or BINANCE_REST_URL."
+            ) from problem
+        if response.status_code != 200:
+            raise self._refusal(response, body, str(params.get("symbol", "")))
+        try:
+            return orjson.loads(body)
         except orjson.JSONDecodeError:
             raise self._not_the_exchange() from None
 
-    def _refusal(self, response: requests.Response, symbol: str) -> ExchangeProblem:
-        status, (code, message) = response.status_code, _code_and_message(response)
+    def _refusal(self, response: requests.Response, body: bytes, symbol: str) -> ExchangeProblem:
+        status, (code, message) = response.status_code, _code_and_message(body)
         says = f"The exchange at {self._base_url} answered {status}"
         if status == 429:
             seconds = min(_retry_after(response) or DEFAULT_PAUSE, LONGEST_PAUSE)
@@ -220,10 +243,13 @@ def _retry_after(response: requests.Response) -> float | None:
     return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def _code_and_message(response: requests.Response) -> tuple[int | None, str]:
+def _code_and_message(body: bytes) -> tuple[int | None, str]:
     """Of an error's body; an answer that is not the exchange's has no code."""
     try:
-        body = orjson.loads(response.content)
-        return int(body["code"]), str(body["msg"])
+        error = orjson.loads(body)
+        code, message = int(error["code"]), error["msg"]
+        if isinstance(message, str) and -(10**6) < code < 10**6:
+            return code, message[:1000]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        return None, response.text[:1000]
+        pass
+    return None, body[:1000].decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reprlib import Repr
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ class SenselessRow(ValueError):
     """`str()` shows the row and what is wrong with it."""
 
 
-#: Of a row that makes no sense, how much is shown.
+#: Of a row that makes no sense, how much is shown: it may be anything, of any depth.
 _SHOWN = 200
+_SHORT = Repr()
+_SHORT.maxdict, _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 12, 2, 40, 40, 40
 
 
 def trade_columns(symbol: str, rows: list[dict[str, Any]]) -> TradeColumns:
@@ -60,4 +63,4 @@ def _trade(row: dict[str, Any]) -> tuple[int, int, int, int, int, int, bool]:
 
 
 def _shown(row: object) -> str:
-    return repr(row)[:_SHOWN]
+    return _SHORT.repr(row)[:_SHOWN]

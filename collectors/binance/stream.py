@@ -10,6 +10,7 @@ import json
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,7 +20,13 @@ RECEIVE_BYTES = 1 << 18
 READS_PER_TURN = 4
 #: Larger frames than this are not the exchange's (its largest, a kline, is under 1 kB).
 MAX_FRAME_BYTES = 1 << 20
+#: A message comes in one frame; more pieces than this are not the exchange's either, however small they are.
+MAX_FRAGMENTS = 1024
+#: Pings, pongs and closes have no longer payload (RFC 6455, 5.5).
+MAX_CONTROL_BYTES = 125
 SEND_TIMEOUT = 5.0
+#: A handshake that drips never times out; this ends it (seconds).
+HANDSHAKE_SECONDS = 15.0
 #: Names in one SUBSCRIBE; 200 pass.
 NAMES_PER_MESSAGE = 200
 
@@ -36,19 +43,21 @@ class StreamConnection:
     def __init__(self, base_url: str, *, timeout: float = 10.0) -> None:
         """Connect to `<base_url>/market/stream` (blocks up to `timeout` seconds); raises StreamClosed."""
         # The legacy addresses /ws and /stream accept, acknowledge, and never send a trade (since 2026-04-23).
+        self._client = websocket.WebSocket(
+            enable_multithread=False,
+            skip_utf8_validation=True,
+            sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)],
+        )
+        self._client.settimeout(timeout)
+        ending = threading.Timer(HANDSHAKE_SECONDS, self._give_up)
+        ending.daemon = True
+        ending.start()
         try:
-            self._client = websocket.create_connection(
-                f"{base_url}/market/stream",
-                timeout=timeout,
-                enable_multithread=False,
-                skip_utf8_validation=True,
-                sockopt=(
-                    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-                    (socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20),
-                ),
-            )
+            self._client.connect(f"{base_url}/market/stream")  # type: ignore[no-untyped-call]
         except (OSError, ssl.SSLError, websocket.WebSocketException, ValueError) as error:
             raise StreamClosed(f"could not connect: {_first_line(error)}") from error
+        finally:
+            ending.cancel()
         connected: Any = self._client.sock
         self._socket = connected
         self._socket.settimeout(0.0)
@@ -88,7 +97,8 @@ class StreamConnection:
                 raise StreamClosed("the exchange closed the connection")
             self._frames.feed(data, payloads)
             for ping in self._frames.take_pings():
-                self._send(ping, _PONG)
+                # Not waiting for one that pings and does not read: the other connections would wait as well.
+                self._send(ping, _PONG, timeout=0.0)
             if self._frames.close_reason is not None:
                 raise StreamClosed(f"the exchange closed the connection: {self._frames.close_reason}")
 
@@ -107,6 +117,14 @@ class StreamConnection:
         except OSError:
             pass
 
+    def _give_up(self) -> None:
+        connected: Any = self._client.sock
+        if connected is not None:
+            try:
+                connected.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
     def _request(self, method: str, symbols: Iterable[str]) -> int:
         request = self._next_request
         self._next_request += 1
@@ -116,9 +134,9 @@ class StreamConnection:
         self._send(text.encode(), _TEXT)
         return request
 
-    def _send(self, payload: bytes, opcode: int) -> None:
+    def _send(self, payload: bytes, opcode: int, timeout: float = SEND_TIMEOUT) -> None:
         try:
-            self._socket.settimeout(SEND_TIMEOUT)
+            self._socket.settimeout(timeout)
             self._client.send(payload, opcode)
         except (OSError, ssl.SSLError, websocket.WebSocketException) as error:
             raise StreamClosed(f"could not send: {_first_line(error)}") from error
@@ -135,11 +153,12 @@ class FrameReader:
     def __init__(self) -> None:
         self._rest = b""
         self._fragments: list[bytes] = []
+        self._fragment_bytes = 0
         self._pings: list[bytes] = []
         self.close_reason: str | None = None
 
     def take_pings(self) -> list[bytes]:
-        """Payloads of the pings since the last call; each wants a pong."""
+        """What wants a pong: of the pings since the last call the newest, as RFC 6455 (5.5.3) allows."""
         pings, self._pings = self._pings, []
         return pings
 
@@ -178,17 +197,21 @@ class FrameReader:
         opcode, final = head & 0x0F, bool(head & 0x80)
         if head & 0x70:
             raise StreamClosed("the exchange sent a frame with reserved bits")
+        if opcode >= _CLOSE and (not final or len(payload) > MAX_CONTROL_BYTES):
+            raise StreamClosed("the exchange sent a control frame that is long or in pieces")
         if opcode == _PING:
-            self._pings.append(payload)
+            self._pings = [payload]
         elif opcode == _CLOSE:
             self.close_reason = _close_reason(payload)
         elif opcode in (_TEXT, _BINARY, _CONTINUATION):
             self._fragments.append(payload)
-            if sum(map(len, self._fragments)) > MAX_FRAME_BYTES:
+            self._fragment_bytes += len(payload)
+            if self._fragment_bytes > MAX_FRAME_BYTES or len(self._fragments) > MAX_FRAGMENTS:
                 raise StreamClosed("the exchange sent a message without end")
             if final:
                 payloads.append(b"".join(self._fragments))
                 self._fragments.clear()
+                self._fragment_bytes = 0
         elif opcode != _PONG:
             raise StreamClosed(f"the exchange sent a frame of unknown kind {opcode}")
 

@@ -47,15 +47,19 @@ def read_command(text: str | bytes) -> Command:
     method = found.get("method")
     if method is None:
         raise CommandError(2, "Invalid request: missing field `method` at line 1 column 1", identity)
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         known = ", ".join(f"`{name}`" for name in METHODS)
-        raise CommandError(2, f"Invalid request: unknown variant `{method}`, expected one of {known}", identity)
+        raise CommandError(2, f"Invalid request: unknown variant `{_shown(method)}`, expected one of {known}", identity)
     params = found.get("params", [])
     if not isinstance(params, list):
         raise CommandError(2, "Invalid request: params must be an array", identity)
     if method in ("SUBSCRIBE", "UNSUBSCRIBE") and not all(isinstance(name, str) for name in params):
         raise CommandError(2, "Invalid request: stream name must be a string", identity)
     return Command(method, params, identity)
+
+
+def _shown(method: object) -> str:
+    return method[:100] if isinstance(method, str) else "…"
 
 
 def answer(result: object, identity: int | str | None) -> bytes:
