@@ -31,7 +31,7 @@ def test_django_finds_nothing_wrong_and_no_migration_is_owed(db: None) -> None:
 
 
 def test_every_requirement_is_pinned() -> None:
-    for name in ("requirements.txt", "requirements-embedded.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-embedded.txt", "requirements-dev.txt", "requirements-fuzz.txt"):
         for line in (ROOT / name).read_text().splitlines():
             if line and not line.startswith(("#", "-r ")):
                 assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==\S+", line), f"{name}: {line}"

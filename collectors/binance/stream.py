@@ -191,6 +191,9 @@ class FrameReader:
                 payloads.append(buffer[start:position])
             else:
                 self._other(head, buffer[start:position], payloads)
+                if self.close_reason is not None:
+                    position = end
+                    break
         self._rest = buffer[position:]
 
     def _other(self, head: int, payload: bytes, payloads: list[bytes]) -> None:
