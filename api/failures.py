@@ -11,15 +11,18 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db.utils import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from django.views import defaults
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, ValidationError
 
 from api.envelope import failure
+from api.pages import page
 from collectors.binance.problems import Banned, ExchangeProblem
 from dataprovider.clickhouse import ClickHouseError
 
 logger = logging.getLogger(__name__)
+
+REFUSED = "The request cannot be understood, or its host name is not one of ALLOWED_HOSTS."
+DEFECT = "Something went wrong here; it was written to the log."
 
 AsyncView = Callable[..., Awaitable[HttpResponseBase]]
 
@@ -100,7 +103,7 @@ def install(api: NinjaAPI) -> None:
     @api.exception_handler(Exception)
     def defect(request: HttpRequest, error: Exception) -> HttpResponse:
         logger.error("%s failed", request.path, exc_info=error)
-        return failure(500, "INTERNAL_ERROR", "Something went wrong here; it was written to the log.")
+        return failure(500, "INTERNAL_ERROR", DEFECT)
 
 
 def _is_api(request: HttpRequest) -> bool:
@@ -110,24 +113,22 @@ def _is_api(request: HttpRequest) -> bool:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's handler400: a request that Django itself refuses, such as one for a host name that is not ours."""
     if _is_api(request):
-        return failure(
-            400, "BAD_REQUEST", "The request cannot be understood, or its host name is not one of ALLOWED_HOSTS."
-        )
-    return defaults.bad_request(request, exception)
+        return failure(400, "BAD_REQUEST", REFUSED)
+    return page(400, "Not understood", f"{REFUSED} Add the name by which you call it there.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's handler404."""
     if _is_api(request):
         return failure(404, "NOT_FOUND", f"There is nothing at {request.path[:200]}; see /api/v1/docs.")
-    return defaults.page_not_found(request, exception)
+    return page(404, "Nothing here", f"There is no page at {request.path[:200]}.", "/", "Back to the dashboard")
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Django's handler500."""
     if _is_api(request):
-        return failure(500, "INTERNAL_ERROR", "Something went wrong here; it was written to the log.")
-    return defaults.server_error(request)
+        return failure(500, "INTERNAL_ERROR", DEFECT)
+    return page(500, "That went wrong", DEFECT, "/", "Back to the dashboard")
 
 
 #: Pydantic's types of error that name a bound.

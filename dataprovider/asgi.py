@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter
@@ -12,6 +13,7 @@ from django.core.asgi import get_asgi_application
 from api.access import logged
 from api.pacing import paced
 from dataprovider.logs import LogSettings, begin
+from dataprovider.problems import one_sentence
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dataprovider.settings")
 
@@ -28,7 +30,14 @@ def _protocols() -> dict[str, Any]:
     return protocols
 
 
-application = ProtocolTypeRouter(_protocols())
+try:
+    application = ProtocolTypeRouter(_protocols())
+except Exception as error:
+    sentence = one_sentence(error)
+    if sentence is None:
+        raise
+    # Whoever starts daphne gets what `manage.py` says.
+    sys.exit(sentence)
 # What was imported stays: looking through it for garbage would hold up every client for tens of milliseconds.
 gc.collect()
 gc.freeze()

@@ -11,13 +11,15 @@ import ipaddress
 import json
 import os
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from dataprovider.configsentences import sentence, slips
 
 SERVICES_FILE = "services.json"
 #: The addresses of a demo's exchange, while it runs: its other commands must not ask the real one.
@@ -36,6 +38,20 @@ SERVICE_VARIABLES: dict[str, tuple[str, ...]] = {
         "CLICKHOUSE_PASSWORD",
     ),
 }
+
+#: What docker-compose.yml reads from `.env`, and the application does not.
+COMPOSE_VARIABLES = frozenset(
+    f"{service}_{what}"
+    for service, whats in {
+        "CLICKHOUSE": ("MEMORY", "CPUS"),
+        "POSTGRES": ("PASSWORD", "MEMORY", "CPUS"),
+        "REDIS": ("PASSWORD",),
+        "VALKEY": ("MEMORY", "CPUS"),
+        "COLLECTORS": ("MEMORY", "CPUS"),
+        "WEB": ("MEMORY", "CPUS"),
+    }.items()
+    for what in whats
+)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 #: One worker for each shard.
@@ -145,6 +161,22 @@ class Config(BaseModel):
                 raise ValueError("must be a day such as 2024-01-31") from None
         return value
 
+    @field_validator("history_start")
+    @classmethod
+    def _day_that_was(cls, value: date | None) -> date | None:
+        if value is not None and value > datetime.now(UTC).date():
+            raise ValueError("must not be a day to come")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            named_port = part.rpartition(":")[2].isdigit() and not part.startswith("[")
+            if "/" in part or " " in part or named_port:
+                raise ValueError(f"{part!r} is not a host name such as data.example.com, without https:// and port")
+        return value
+
     @field_validator("load_only_tickers")
     @classmethod
     def _upper_case(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -235,19 +267,25 @@ def load_config(environ: Mapping[str, str] | None = None, folder: Path | None = 
 
     `environ` defaults to the process environment; `folder` (default: the current one) is where `.env` is looked for
     and what a relative DATAPROVIDER_HOME is relative to.
-    Raises ConfigError with one line for each wrong value. Values are never repeated when they may be secret.
+    Raises ConfigError with one line for each wrong value, and for each name in `.env` that looks like a slip: what was
+    meant would silently not hold. Values are never repeated when they may be secret.
     """
     environ = os.environ if environ is None else environ
     folder = folder or Path.cwd()
-    named = {**dotenv_values(folder / ".env"), **environ}
+    from_file = dotenv_values(folder / ".env")
+    named = {**from_file, **environ}
     chosen = {key: value for key, value in named.items() if value not in (None, "")}
     home = folder / chosen.get("DATAPROVIDER_HOME", "var")
     merged = {**_read_file(home / EXCHANGE_FILE), **_embedded_services(home, chosen), **chosen}
     fields = {name: merged[name.upper()] for name in Config.model_fields if name.upper() in merged}
+    complaints = list(slips(from_file, {name.upper() for name in Config.model_fields}, COMPOSE_VARIABLES))
     try:
-        return Config(**{**fields, "dataprovider_home": home})
+        config = Config(**{**fields, "dataprovider_home": home})
     except ValidationError as error:
-        raise ConfigError("\n".join(_sentence(item) for item in error.errors())) from None
+        complaints += [sentence(item) for item in error.errors()]
+    if complaints:
+        raise ConfigError("\n".join(complaints))
+    return config
 
 
 def _embedded_services(home: Path, chosen: Mapping[str, Any]) -> dict[str, str]:
@@ -267,14 +305,3 @@ def _read_file(path: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
-
-
-def _sentence(item: Mapping[str, Any]) -> str:
-    message = str(item["msg"]).removeprefix("Value error, ")
-    if not item["loc"]:
-        return message
-    name = str(item["loc"][0]).upper()
-    given = (
-        "" if "PASSWORD" in name or "TOKEN" in name or "URL" in name or "KEY" in name else f" (it is {item['input']!r})"
-    )
-    return f"{name}: {message[0].lower()}{message[1:]}{given}"

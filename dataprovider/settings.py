@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "api.pages.without_postgres",
 ]
 
 CORS_ALLOWED_ORIGINS = list(CONFIG.cors_allowed_origins)
@@ -118,7 +119,8 @@ EMAIL_TIMEOUT = 10
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
-DATE_FORMAT, DATETIME_FORMAT = "Y-m-d", "Y-m-d H:i:s"
+# Django's own for English win over DATE_FORMAT and the like.
+FORMAT_MODULE_PATH = "dataprovider.formats"
 USE_TZ = True
 STATIC_URL = "/static/"
 # The chart library (TradingView's Lightweight Charts) out of its package, which is not imported for that.

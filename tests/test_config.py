@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,9 +32,15 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("API_PORT", "eighty", "API_PORT: "),
-        ("API_PORT", "70000", "API_PORT: "),
-        ("ENABLE_REST_API", "perhaps", "ENABLE_REST_API: "),
+        ("API_PORT", "eighty", "API_PORT: must be a whole number (it is 'eighty')"),
+        ("API_PORT", "70000", "API_PORT: must be 65535 or less (it is '70000')"),
+        ("ENABLE_REST_API", "perhaps", "ENABLE_REST_API: must be true or false (it is 'perhaps')"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT: must be 'console' or 'json' (it is 'xml')"),
+        ("ALERT_PATIENCE_SECONDS", "long", "ALERT_PATIENCE_SECONDS: must be a number"),
+        ("ALLOWED_HOSTS", "https://data.example.com", "ALLOWED_HOSTS: 'https://data.example.com' is not a host name"),
+        ("ALLOWED_HOSTS", "data.example.com:443", "ALLOWED_HOSTS: 'data.example.com:443' is not a host name"),
+        ("HISTORY_START", "2019-99-99", "HISTORY_START: must be a day such as 2024-01-31"),
+        ("HISTORY_START", "2099-01-01", "HISTORY_START: must not be a day to come"),
         ("ALLOWED_IPS", "127.0.0.1,10.0.0.0/99", "ALLOWED_IPS: '10.0.0.0/99' is not an IP address or a network"),
         ("DATABASE_URL", "mysql://u:secret@h/d", "DATABASE_URL: must be a URL that begins with postgres://"),
         ("REDIS_URL", "redis://:secret@h:99999", "REDIS_URL: must be a URL"),
@@ -42,8 +49,8 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
             "https://fstream.binance.com",
             "BINANCE_STREAM_URL: must be a URL that begins with ws://",
         ),
-        ("CLICKHOUSE_DATABASE", "trades; DROP", "CLICKHOUSE_DATABASE: "),
-        ("COLLECTOR_WORKERS", "0", "COLLECTOR_WORKERS: "),
+        ("CLICKHOUSE_DATABASE", "trades; DROP", "CLICKHOUSE_DATABASE: must be letters, digits and _ alone"),
+        ("COLLECTOR_WORKERS", "0", "COLLECTOR_WORKERS: must be 1 or more (it is '0')"),
         ("TELEGRAM_ENABLED", "true", "TELEGRAM_ENABLED is on: set TELEGRAM_BOT_TOKEN"),
     ],
 )
@@ -57,6 +64,19 @@ def test_a_wrong_value_is_one_line_that_names_it_and_keeps_secrets(
 
 def test_every_wrong_value_is_said_at_once(tmp_path: Path) -> None:
     assert len(complaint(tmp_path, API_PORT="x", REDIS_URL="y", COLLECTOR_WORKERS="z")) == 3
+
+
+def test_a_slip_in_the_name_of_a_setting_is_said_where_it_would_silently_not_hold(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ALOWED_IPS=10.0.0.1\nPOSTGRES_PASSWORD=x\nREDIS_PASSWORD=x\nWEB_CPUS=2\nOTHER=1\n")
+    said = "ALOWED_IPS in .env is not a setting: ALLOWED_IPS is; correct the name, or take the line out"
+    assert complaint(tmp_path) == [said]
+    # Every name that the example has is known.
+    example = re.findall(r"^# ([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    (tmp_path / ".env").write_text("".join(f"{name}=\n" for name in example))
+    load_config({}, tmp_path)
+    # The environment is full of other people's names.
+    (tmp_path / ".env").unlink()
+    load_config({"ALOWED_IPS": "10.0.0.1"}, tmp_path)
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_running_stack(tmp_path: Path) -> None:
@@ -78,16 +98,25 @@ def test_a_named_clickhouse_does_not_inherit_the_embedded_ones_password(tmp_path
     assert (config.clickhouse_native_port, config.clickhouse_password) == (9000, "")
 
 
-def test_a_user_sees_the_sentence_and_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ([str(ROOT / "manage.py"), "syncsymbols"], 2),
+        # What containers and units start the web with.
+        (["-m", "daphne", "-p", "1", "dataprovider.asgi:application"], 1),
+    ],
+    ids=["manage.py", "daphne"],
+)
+def test_a_user_sees_the_sentence_and_no_traceback(tmp_path: Path, command: list[str], status: int) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "syncsymbols"],
+        [sys.executable, *command],
         cwd=tmp_path,
-        env={**os.environ, "API_PORT": "eighty", "DATAPROVIDER_HOME": str(tmp_path)},
+        env={**os.environ, "API_PORT": "eighty", "DATAPROVIDER_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2
+    assert done.returncode == status
     assert "API_PORT" in done.stderr
     assert "Traceback" not in done.stderr
 

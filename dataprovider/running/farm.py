@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import requests
 from redis import Redis
@@ -77,11 +79,8 @@ class Farm:
 
     def start_services(self) -> None:
         """Postgres, Valkey and ClickHouse, with their tables."""
-        if not _is_free(self.api_host, self.api_port):
-            raise ChildProblem(
-                f"Port {self.api_port} on {self.api_host} is taken: stop what listens there, or choose another with "
-                "API_PORT (or --port)."
-            )
+        _may_listen(self.api_host, self.api_port)
+        _may_write(self.logs)
         began = time.monotonic()
         variables = self._stack.start()
         self._environ.update(
@@ -216,13 +215,32 @@ class Farm:
         raise web.problem(f"The web process did not answer within {WEB_SECONDS:g} s.")
 
 
-def _is_free(host: str, port: int) -> bool:
+def _may_listen(host: str, port: int) -> None:
+    """Raises ChildProblem when the web could not be served there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         if os.name == "posix":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            raise ChildProblem(_why_not(host, port, error)) from None
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is taken: stop what listens there, or choose another with API_PORT (or --port)."
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs root: choose one from 1024 on with API_PORT (or --port)."
+    return f"API_HOST: {host} is not an address of this machine ({error.strerror or error}): 127.0.0.1 serves it alone."
+
+
+def _may_write(folder: Path) -> None:
+    """Raises ChildProblem when logs cannot be kept there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = f"LOGS_DIR: {folder} cannot be written ({error.strerror})"
+        raise ChildProblem(f"{reason}: choose another folder, or change its owner.") from None

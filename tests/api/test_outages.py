@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import requests
 
 from dataprovider.clickhouse import ClickHouse
 from tests.api.conftest import StartServer, refusal
@@ -46,6 +48,25 @@ def test_postgres_away_matters_only_for_symbols_without_trades(
     server = start_server(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert len(server.data(f"{DATA}/klines/BTCUSDT")) == 1
     assert server.refusal(f"{DATA}/klines/NONE")[:2] == (503, "DATABASE_UNAVAILABLE")
+
+
+def test_postgres_away_is_a_page_with_a_sentence_for_people(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", LOG_TO="files", LOGS_DIR=str(tmp_path))
+    answer = server.get("/admin/collectors/symbol/")
+    # Who has no session has nothing that Postgres would have to be asked for.
+    assert answer.url.endswith("/admin/login/?next=/admin/collectors/symbol/")
+    answer = requests.get(answer.url, cookies={"sessionid": "a" * 32}, timeout=30)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "Postgres does not answer, and this page is made of what it knows." in answer.text
+    assert "Traceback" not in (tmp_path / "web.log").read_text()
+
+
+def test_pages_that_cannot_be_are_a_sentence(start_server: StartServer) -> None:
+    server = start_server()
+    missing = server.get("/nowhere")
+    assert (missing.status_code, "There is no page at /nowhere." in missing.text) == (404, True)
+    foreign = requests.get(missing.url, headers={"Host": "data.example.com"}, timeout=30)
+    assert (foreign.status_code, "not one of ALLOWED_HOSTS" in foreign.text) == (400, True)
 
 
 def test_slow_queries_run_side_by_side(start_server: StartServer, clickhouse: ClickHouse) -> None:

@@ -55,6 +55,13 @@ PAGES = (
 )
 
 
+def test_times_are_said_to_the_second(admin: Client) -> None:
+    job = make_job(make_symbol())
+    (event,) = job.events.all()
+    page = admin.get(f"/admin/integrity/recoveryjob/{job.pk}/change/").content.decode()
+    assert f"{event.at:%Y-%m-%d %H:%M:%S}" in page
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens(admin: Client, page: str) -> None:
     job = make_job(make_symbol())

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import requests
 
 from dataprovider.config import Config
@@ -130,6 +131,32 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert f"Port {port} on 127.0.0.1 is taken" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("API_HOST", "203.0.113.1", "API_HOST: 203.0.113.1 is not an address of this machine"),
+        ("API_HOST", "300.1.1.1", "API_HOST: 300.1.1.1 is not an address of this machine"),
+        ("LOGS_DIR", "/dev/null/logs", "LOGS_DIR: /dev/null/logs cannot be written (Not a directory)"),
+    ],
+)
+def test_what_cannot_be_served_or_written_is_said_before_anything_starts(
+    tmp_path: Path, setting: str, value: str, said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "up"],
+        cwd=tmp_path,
+        env={**environ(tmp_path / "home"), setting: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Started" not in done.stdout
 
 
 def test_a_wrong_option_is_one_sentence_of_the_exchange(tmp_path: Path) -> None:
