@@ -35,7 +35,7 @@ class ApiConfig(AppConfig):
         from api.store import Store
         from dataprovider.clickhouse import Address, ClickHouse
 
-        address = Address.from_config(_config())
+        address = Address.of_nodes(_config())
         return Store(lambda size: ClickHouse(address, pool_size=size, connect_timeout=2.0, timeout=10.0))
 
     @cached_property

@@ -41,7 +41,7 @@ class HealthCheck:
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="health")
         self._under_way: dict[str, asyncio.Future[Any]] = {}
         self._clickhouse = ClickHouse(
-            Address.from_config(config), pool_size=2, connect_timeout=PATIENCE_SECONDS, timeout=PATIENCE_SECONDS
+            Address.of_nodes(config), pool_size=2, connect_timeout=PATIENCE_SECONDS, timeout=PATIENCE_SECONDS
         )
         self._redis = Redis.from_url(
             config.redis_url or "redis://127.0.0.1:1/0",

@@ -34,7 +34,7 @@ class Sources:
         self._patience = patience
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sources")
         self._clickhouse = ClickHouse(
-            Address.from_config(config), pool_size=4, connect_timeout=min(2.0, patience), timeout=patience
+            Address.of_nodes(config), pool_size=4, connect_timeout=min(2.0, patience), timeout=patience
         )
         self._redis = Redis.from_url(
             config.redis_url or "redis://127.0.0.1:1/0", socket_connect_timeout=1.0, socket_timeout=1.0

@@ -10,7 +10,7 @@ import orjson
 from redis import Redis
 
 from collectors.live import MINUTE_MS
-from collectors.shards import SHARD_COUNT, shard_of
+from dataprovider.clickhouse.shards import SHARD_COUNT, shard_of
 
 
 def board_key(shard: int) -> str:

@@ -12,7 +12,7 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from collectors.models import Symbol, SymbolStatus
-from collectors.shards import shard_of
+from dataprovider.clickhouse.shards import shard_of
 
 #: deliveryDate of a contract that never ends (exchangeInfo).
 NO_DELIVERY_MS = 4_133_404_800_000

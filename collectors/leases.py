@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from collectors.models import CollectorHost, ShardLease
-from collectors.shards import SHARD_COUNT
+from dataprovider.clickhouse.shards import SHARD_COUNT
 
 LEASE_SECONDS = 15
 #: A host that has said nothing for this long is forgotten.

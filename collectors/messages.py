@@ -16,7 +16,7 @@ class WorkerSettings:
 
     owner: str
     worker: int
-    store: Address
+    store: tuple[Address, ...]
     redis_url: str
     rest_url: str
     stream_url: str

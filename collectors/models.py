@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 
-from collectors.shards import SHARD_COUNT, shard_of
+from dataprovider.clickhouse.shards import SHARD_COUNT, shard_of
 from dataprovider.states import StateMachine
 
 

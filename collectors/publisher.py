@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 from collectors.backoff import Backoff
 from collectors.board import Board
 from collectors.live import MinuteBar
-from collectors.shards import shard_of
 from collectors.trade import Trade
+from dataprovider.clickhouse.shards import shard_of
 from dataprovider.heartbeat import HEARTBEAT_SECONDS, WorkerStatus, write_worker
 
 logger = logging.getLogger(__name__)

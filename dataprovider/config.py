@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ SERVICE_VARIABLES: dict[str, tuple[str, ...]] = {
     "REDIS_URL": ("REDIS_URL",),
     "CLICKHOUSE_HOST": (
         "CLICKHOUSE_HOST",
+        "CLICKHOUSE_NODES",
         "CLICKHOUSE_NATIVE_PORT",
         "CLICKHOUSE_HTTP_PORT",
         "CLICKHOUSE_DATABASE",
@@ -59,6 +61,10 @@ MOST_WORKERS = 16
 Count = Annotated[int, Field(ge=1)]
 
 
+#: A host, or a host and a port.
+_NODE = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?")
+
+
 class ConfigError(Exception):
     """One or more settings are wrong; `str()` is one plain line for each."""
 
@@ -75,6 +81,7 @@ class Config(BaseModel):
     database_url: str = ""
     redis_url: str = ""
     clickhouse_host: str = ""
+    clickhouse_nodes: str = ""
     clickhouse_native_port: Port = 9000
     clickhouse_http_port: Port = 8123
     clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "trades"
@@ -226,6 +233,16 @@ class Config(BaseModel):
     def _alert_url(cls, value: str) -> str:
         return _checked_url(value, ("http", "https")) if value else value
 
+    @field_validator("clickhouse_nodes")
+    @classmethod
+    def _clickhouse_nodes(cls, value: str) -> str:
+        nodes = [node.strip() for node in value.split(",")] if value else []
+        if not all(_NODE.fullmatch(node) and int(node.partition(":")[2] or 1) in range(1, 65536) for node in nodes):
+            raise ValueError("must be hosts with commas between them, each with its port or without: ch1,ch2:9000")
+        if len(set(nodes)) < len(nodes):
+            raise ValueError("names a node twice")
+        return ",".join(nodes)
+
     @field_validator("email_url")
     @classmethod
     def _email_url(cls, value: str) -> str:
@@ -275,6 +292,8 @@ def load_config(environ: Mapping[str, str] | None = None, folder: Path | None = 
     from_file = dotenv_values(folder / ".env")
     named = {**from_file, **environ}
     chosen = {key: value for key, value in named.items() if value not in (None, "")}
+    if "CLICKHOUSE_NODES" in chosen:
+        chosen.setdefault("CLICKHOUSE_HOST", str(chosen["CLICKHOUSE_NODES"]).split(",")[0].split(":")[0].strip())
     home = folder / chosen.get("DATAPROVIDER_HOME", "var")
     merged = {**_read_file(home / EXCHANGE_FILE), **_embedded_services(home, chosen), **chosen}
     fields = {name: merged[name.upper()] for name in Config.model_fields if name.upper() in merged}

@@ -27,6 +27,11 @@ def workers(text: str) -> int:
     return number
 
 
+def nodes(text: str) -> int:
+    """A number of ClickHouse servers: at most one for each shard."""
+    return workers(text)
+
+
 def workers_or_none(text: str) -> int:
     """The same, or 0 for none."""
     return 0 if text == "0" else workers(text)

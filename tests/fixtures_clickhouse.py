@@ -10,18 +10,18 @@ from dataprovider.clickhouse import Address, ClickHouse, migrate
 
 
 @pytest.fixture(scope="session")
-def clickhouse_address() -> Address:
+def clickhouse_addresses() -> tuple[Address, ...]:
     """Where the test stack's ClickHouse is, and the database of this test run."""
     from django.conf import settings
 
-    return Address.from_config(settings.CONFIG)
+    return Address.of_nodes(settings.CONFIG)
 
 
 @pytest.fixture(scope="session")
-def migrated_clickhouse(clickhouse_address: Address) -> Iterator[ClickHouse]:
+def migrated_clickhouse(clickhouse_addresses: tuple[Address, ...]) -> Iterator[ClickHouse]:
     """A client of the migrated database, with whatever the tests before left in it."""
-    client = ClickHouse(clickhouse_address)
-    migrate(client)
+    client = ClickHouse(clickhouse_addresses)
+    migrate(client.addresses)
     yield client
     client.close()
 

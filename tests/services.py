@@ -30,7 +30,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     # An empty variable counts as not set, and hides what `.env` says.
     os.environ.update({name.upper(): "" for name in Config.model_fields})
     os.environ["DATAPROVIDER_HOME"] = str(home)
-    stack = ServiceStack(home, environ={})
+    # TEST_NODES=2: the same tests with the trades on two ClickHouse servers.
+    stack = ServiceStack(home, environ={}, nodes=int(os.environ.get("TEST_NODES", "1")))
     stop = _once(stack, home)
     early_config.stash[STOP] = stop
     atexit.register(stop)

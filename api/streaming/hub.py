@@ -24,8 +24,8 @@ from api.streaming.minutes import LiveBar, bar_of
 from api.streaming.span import StoredSpan
 from api.streaming.subscription import Subscription
 from collectors.publisher import minute_channel
-from collectors.shards import SHARD_COUNT
 from dataprovider.clickhouse import ClickHouseError
+from dataprovider.clickhouse.shards import SHARD_COUNT
 
 logger = logging.getLogger(__name__)
 

@@ -53,9 +53,11 @@ def process(started: float) -> dict[str, Any]:
 
 def clickhouse(store: ClickHouse) -> dict[str, Any]:
     """The shape `StoreStats`. Raises ClickHouseError."""
-    ((version, parts, rows, on_disk, uncompressed),) = store.query("store_size")
+    nodes = [node for (node,) in store.query_each("store_size")]
+    parts, rows, on_disk, uncompressed = (sum(column) for column in list(zip(*nodes, strict=True))[1:])
     return {
-        "version": version,
+        # Of the first, like a version of a farm that is being brought up to date.
+        "version": nodes[0][0],
         "rows": rows,
         "parts": parts,
         "bytes_on_disk": on_disk,

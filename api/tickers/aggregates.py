@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from api.parameters import MOST_TIMEFRAME
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 
 #: Projection -> what it has one row for, and the endpoints that are answered from it.
 PROJECTIONS = {

@@ -18,11 +18,16 @@ class Address:
     password: str = field(repr=False)
 
     @classmethod
-    def from_config(cls, config: Config) -> Address:
-        """The address the settings name."""
+    def of_nodes(cls, config: Config) -> tuple[Address, ...]:
+        """The servers the settings name, one at least, in their order."""
+        nodes = config.clickhouse_nodes or config.clickhouse_host
+        return tuple(cls._of_node(config, *node.partition(":")[::2]) for node in nodes.split(","))
+
+    @classmethod
+    def _of_node(cls, config: Config, host: str, port: str) -> Address:
         return cls(
-            host=config.clickhouse_host,
-            port=config.clickhouse_native_port,
+            host=host,
+            port=int(port or config.clickhouse_native_port),
             database=config.clickhouse_database,
             username=config.clickhouse_username,
             password=config.clickhouse_password,

@@ -37,6 +37,10 @@ class SchemaChanged(ClickHouseError):
     """A migration file is not the one that was applied."""
 
 
+class NodesDisagree(ClickHouseError):
+    """The settings and the servers mean different nodes, or trades lie where nobody would look for them."""
+
+
 _Codes = driver.ErrorCodes
 
 #: Server errors that pass (ClickHouse/src/Common/ErrorCodes.cpp). 216 is our own earlier try that still runs there, 394
@@ -56,6 +60,7 @@ PASSING_CODES = frozenset(
         _Codes.UNKNOWN_STATUS_OF_INSERT,
         _Codes.QUERY_WAS_CANCELLED,
         _Codes.KEEPER_EXCEPTION,
+        _Codes.ALL_CONNECTION_TRIES_FAILED,
     }
 )
 

@@ -7,13 +7,15 @@ A file holds statements that each end in `;` at the end of a line, written so th
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from dataprovider.clickhouse.address import Address
-from dataprovider.clickhouse.client import ClickHouse
+from dataprovider.clickhouse.cluster import join
 from dataprovider.clickhouse.errors import SchemaChanged
+from dataprovider.clickhouse.node import Node
 
 
 @dataclass(frozen=True)
@@ -25,21 +27,29 @@ class Migration:
     sha256: str
 
 
-def migrate(target: ClickHouse | Address, folder: Traversable | None = None) -> list[str]:
-    """Make the database if it is not there and apply what is new in `folder` (default: ours); return those names.
+def migrate(addresses: Address | Sequence[Address], folder: Traversable | None = None) -> list[str]:
+    """Make the database on each node if it is not there, apply what is new in `folder` (default: ours) and join the
+    nodes; the names of what was applied anywhere.
 
-    Two runners at once do no harm. Raises SchemaChanged when a file that was applied is not the same any more, before
-    anything is applied, and the client's errors.
+    Two runners at once do no harm. Raises SchemaChanged when a file that was applied to any node is not the same any
+    more, before anything is applied; NodesDisagree as `join` does; and the client's errors.
     """
-    address = target.address if isinstance(target, ClickHouse) else target
+    addresses = (addresses,) if isinstance(addresses, Address) else addresses
     wanted = read_migrations(folder or files("dataprovider.clickhouse") / "migrations")
-    _make_database(address)
-    clickhouse = target if isinstance(target, ClickHouse) else ClickHouse(address, pool_size=1)
+    for address in addresses:
+        _make_database(address)
+    nodes = [Node(address, pool_size=1) for address in addresses]
     try:
-        return _apply(clickhouse, wanted)
+        missing = [_missing(node, wanted) for node in nodes]
+        for node, migrations in zip(nodes, missing, strict=True):
+            _apply(node, migrations)
+        if folder is None:
+            join(nodes)
     finally:
-        if clickhouse is not target:
-            clickhouse.close()
+        for node in nodes:
+            node.close()
+    applied = {migration.name for migrations in missing for migration in migrations}
+    return [migration.name for migration in wanted if migration.name in applied]
 
 
 def read_migrations(folder: Traversable) -> list[Migration]:
@@ -59,33 +69,35 @@ def _read(file: Traversable) -> Migration:
     )
 
 
-def _apply(clickhouse: ClickHouse, wanted: list[Migration]) -> list[str]:
-    clickhouse.run("create_schema_migrations")
-    recorded = dict(clickhouse.run("applied_migrations"))
+def _missing(node: Node, wanted: list[Migration]) -> list[Migration]:
+    """What was not applied to this node."""
+    node.run("statements", "create_schema_migrations", {})
+    recorded = dict(node.run("statements", "applied_migrations", {}))
     for migration in wanted:
         if recorded.get(migration.name, migration.sha256) != migration.sha256:
             raise SchemaChanged(
-                f"Migration {migration.name}.sql was changed after it was applied to {clickhouse.address.database!r}: "
-                "restore the file and put the change into a new one with the next number."
+                f"Migration {migration.name}.sql was changed after it was applied to {node.address.database!r} at "
+                f"{node.address}: restore the file and put the change into a new one with the next number."
             )
-    applied = []
-    for migration in wanted:
-        if migration.name in recorded:
-            continue
+    return [migration for migration in wanted if migration.name not in recorded]
+
+
+def _apply(node: Node, migrations: list[Migration]) -> None:
+    for migration in migrations:
         for statement in migration.statements:
-            clickhouse.run_text(statement)
+            node.run_text(statement)
         # The token makes one row of what two runners say at once.
         token = f"{migration.name}:{migration.sha256}"
-        clickhouse.run("record_migration", token=token, name=migration.name, sha256=migration.sha256)
-        applied.append(migration.name)
-    return applied
+        params = {"name": migration.name, "sha256": migration.sha256}
+        node.run("statements", "record_migration", params, token=token)
 
 
 def _make_database(address: Address) -> None:
     """Made only when it is missing: a user who may not make databases can still migrate one that is there."""
-    server = ClickHouse(replace(address, database=""), pool_size=1)
+    server = Node(replace(address, database=""), pool_size=1)
+    database = {"database": address.database}
     try:
-        if not server.run("database_exists", database=address.database):
-            server.run("create_database", database=address.database)
+        if not server.run("statements", "database_exists", database):
+            server.run("statements", "create_database", database)
     finally:
         server.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -13,6 +13,7 @@ import psutil
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as ClickHouseDriverError
 
+from dataprovider.clickhouse.cluster import CLUSTER
 from dataprovider.embedded.home import write_private
 from dataprovider.embedded.ports import LOOPBACK, accepts
 from dataprovider.embedded.problems import ServiceProblem
@@ -44,7 +45,12 @@ CONFIG = """<clickhouse>
   <max_server_memory_usage>{memory}</max_server_memory_usage>
   <background_pool_size>{pool}</background_pool_size>
   <shutdown_wait_unfinished>1</shutdown_wait_unfinished>
-</clickhouse>
+{cluster}</clickhouse>
+"""
+
+NODE = """    <shard><replica>
+      <host>{host}</host><port>{port}</port><user>{user}</user><password>{password}</password>
+    </replica></shard>
 """
 
 #: The built-in user has no password and whoever is on this machine can be it: it may do what keeps the server
@@ -81,13 +87,24 @@ class ClickHouse(Service):
     name = "clickhouse"
     label = "ClickHouse"
     variable = "CLICKHOUSE_HOST"
+    plural = "CLICKHOUSE_NODES"
     port_settings = {"clickhouse_native": "CLICKHOUSE_NATIVE_PORT", "clickhouse_http": "CLICKHOUSE_HTTP_PORT"}
 
-    def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
-        """`environ` may name CLICKHOUSE_DATABASE, CLICKHOUSE_USERNAME and CLICKHOUSE_PASSWORD."""
+    def __init__(self, home: Path, environ: Mapping[str, str], *, number: int = 1) -> None:
+        """`environ` may name CLICKHOUSE_DATABASE, CLICKHOUSE_USERNAME and CLICKHOUSE_PASSWORD.
+
+        `number`: which of several it is, counted from 1.
+        """
+        if number > 1:
+            self.name = f"clickhouse-{number}"
+            self.label = f"ClickHouse {number}"
+            # No setting names their ports.
+            self.port_settings = {f"clickhouse_{number}_native": "", f"clickhouse_{number}_http": ""}
         super().__init__(home)
+        #: All of them in their order, when there are several.
+        self.nodes: Sequence[ClickHouse] = [self]
         self._password_file = home / "secrets" / "clickhouse"
-        self._log = home / "logs" / "clickhouse-server.log"
+        self._log = home / "logs" / f"{self.name}-server.log"
         self._database = environ.get("CLICKHOUSE_DATABASE") or DATABASE
         self._username = environ.get("CLICKHOUSE_USERNAME") or USERNAME
         self._given_password = environ.get("CLICKHOUSE_PASSWORD") or ""
@@ -113,11 +130,12 @@ class ClickHouse(Service):
             log_level=LOG_LEVEL,
             log=escape(str(self._log)),
             host=LOOPBACK,
-            native_port=self.ports["clickhouse_native"],
-            http_port=self.ports["clickhouse_http"],
+            native_port=self.port,
+            http_port=self.http_port,
             users=escape(str(users)),
-            memory=memory_bound(),
+            memory=memory_bound() // len(self.nodes),
             pool=MERGE_THREADS,
+            cluster=self._cluster(),
         )
         write_private(self.folder / "config.xml", config)
 
@@ -146,15 +164,33 @@ class ClickHouse(Service):
         finally:
             client.disconnect()
 
+    @property
+    def http_port(self) -> int:
+        """The port of its HTTP interface."""
+        return self.ports[list(self.port_settings)[1]]
+
     def variables(self) -> dict[str, str]:
+        first, *others = self.nodes
+        if self is not first:
+            return {}
+        nodes = ",".join(f"{LOOPBACK}:{node.port}" for node in self.nodes)
         return {
             "CLICKHOUSE_HOST": LOOPBACK,
-            "CLICKHOUSE_NATIVE_PORT": str(self.ports["clickhouse_native"]),
-            "CLICKHOUSE_HTTP_PORT": str(self.ports["clickhouse_http"]),
+            **({"CLICKHOUSE_NODES": nodes} if others else {}),
+            "CLICKHOUSE_NATIVE_PORT": str(self.port),
+            "CLICKHOUSE_HTTP_PORT": str(self.http_port),
             "CLICKHOUSE_DATABASE": self._database,
             "CLICKHOUSE_USERNAME": self._username,
             "CLICKHOUSE_PASSWORD": self._password,
         }
+
+    def _cluster(self) -> str:
+        """The nodes as each of them must know them; nothing for one."""
+        if len(self.nodes) == 1:
+            return ""
+        user, password = escape(self._username), escape(self._password)
+        nodes = "".join(NODE.format(host=LOOPBACK, port=node.port, user=user, password=password) for node in self.nodes)
+        return f"  <remote_servers><{CLUSTER}>\n{nodes}  </{CLUSTER}></remote_servers>\n"
 
     @property
     def _password(self) -> str:

@@ -15,13 +15,15 @@ class Service(ABC):
     """One service: where its files are, how it is started, and how to see that it works."""
 
     #: Its name in DATAPROVIDER_HOME and in ServiceStack.services.
-    name: ClassVar[str]
+    name: str
     #: Its name for people.
-    label: ClassVar[str]
+    label: str
     #: The variable that names an existing one instead.
     variable: ClassVar[str]
+    #: The variable that names several existing ones, if several can serve.
+    plural: ClassVar[str] = ""
     #: Its ports' names, the main one first, with the settings they are changed by.
-    port_settings: ClassVar[dict[str, str]]
+    port_settings: dict[str, str]
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(self, home: Path) -> None:

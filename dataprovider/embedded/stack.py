@@ -30,6 +30,7 @@ class ServiceStack:
     is set there is external and not started. CLICKHOUSE_DATABASE, _USERNAME, _PASSWORD, _NATIVE_PORT and _HTTP_PORT
     of `environ` hold for the embedded ClickHouse too. `ports` asks for ports by name ("postgres", "valkey",
     "clickhouse_native", "clickhouse_http"); others are free ones, the same at every start while they are free.
+    `nodes`: how many ClickHouse servers share the trades; what is stored stays where it is when that changes.
 
     All methods raise ServiceProblem when something outside the program is in the way.
     """
@@ -40,6 +41,7 @@ class ServiceStack:
         *,
         environ: Mapping[str, str],
         ports: Mapping[str, int] | None = None,
+        nodes: int = 1,
         minimum_free: int = MINIMUM_FREE,
         namespace_probe: runas.NamespaceProbe = runas.namespaces_work,
     ) -> None:
@@ -55,9 +57,9 @@ class ServiceStack:
             for service in (
                 Postgres(self.home, namespace_probe=namespace_probe),
                 Valkey(self.home),
-                ClickHouse(self.home, environ),
+                *_clickhouse_nodes(self.home, environ, nodes),
             )
-            if not environ.get(service.variable)
+            if not any(environ.get(name) for name in (service.variable, service.plural) if name)
         ]
         self.services: dict[str, SupervisedService] = {}
 
@@ -132,6 +134,13 @@ class ServiceStack:
             except BaseException:
                 cancelled.set()
                 raise
+
+
+def _clickhouse_nodes(home: Path, environ: Mapping[str, str], count: int) -> list[ClickHouse]:
+    nodes = [ClickHouse(home, environ, number=number) for number in range(1, count + 1)]
+    for node in nodes:
+        node.nodes = nodes
+    return nodes
 
 
 def _named_ports(environ: Mapping[str, str]) -> dict[str, int]:

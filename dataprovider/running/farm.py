@@ -42,6 +42,7 @@ class Farm:
         api_host: str,
         api_port: int,
         workers: int,
+        nodes: int = 1,
         say: Callable[[str], None],
     ) -> None:
         self.home = home.absolute()
@@ -51,7 +52,7 @@ class Farm:
         self.api_port = api_port
         self.workers = workers
         self._say = say
-        self._stack = ServiceStack(self.home, environ=environ)
+        self._stack = ServiceStack(self.home, environ=environ, nodes=nodes)
         self.exchange: Exchange | None = None
         self._children: list[Child] = []
         self.config: Config | None = None
@@ -101,7 +102,7 @@ class Farm:
         self._say(f"Tables are up to date ({time.monotonic() - began:.1f} s).")
         self.config = load_config(self._environ, self.home)
         self._redis = Redis.from_url(self.config.redis_url, socket_timeout=2.0, socket_connect_timeout=2.0)
-        address = Address.from_config(self.config)
+        address = Address.of_nodes(self.config)
         self.store = ClickHouse(address, pool_size=2)
         # A table on a screen does not wait for a server that hangs.
         self._glance = ClickHouse(address, pool_size=1, connect_timeout=0.5, timeout=1.0)

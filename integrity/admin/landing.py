@@ -49,7 +49,7 @@ def landing() -> dict[str, Any]:
     rules = rules_of(config)
     now = timezone.now()
     store = ClickHouse(
-        Address.from_config(config), pool_size=1, connect_timeout=PATIENCE_SECONDS, timeout=PATIENCE_SECONDS
+        Address.of_nodes(config), pool_size=1, connect_timeout=PATIENCE_SECONDS, timeout=PATIENCE_SECONDS
     )
     redis = Redis.from_url(settings.REDIS_URL, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS)
     try:

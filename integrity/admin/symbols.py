@@ -149,7 +149,7 @@ class RecoverableSymbolAdmin(SymbolAdmin):
             )
             return
         deadline = time.monotonic() + CHECK_SECONDS
-        store = ClickHouse(Address.from_config(settings.CONFIG), pool_size=1, timeout=CHECK_SECONDS)
+        store = ClickHouse(Address.of_nodes(settings.CONFIG), pool_size=1, timeout=CHECK_SECONDS)
         try:
             run = IntegrityCheck(store).run(names, stop=lambda: time.monotonic() > deadline)
         except ClickHouseError as error:

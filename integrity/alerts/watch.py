@@ -48,7 +48,7 @@ class AlertWatch:
         self._owner, self._stop, self._config = owner, stop, config
         self._host = socket.gethostname()
         self._rules = Rules(config.alert_gap_minutes, config.alert_lag_seconds, config.alert_disk_percent)
-        self._store = ClickHouse(Address.from_config(config), pool_size=1, connect_timeout=2.0, timeout=3.0)
+        self._store = ClickHouse(Address.of_nodes(config), pool_size=1, connect_timeout=2.0, timeout=3.0)
         self._redis = Redis.from_url(
             config.redis_url, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
         )

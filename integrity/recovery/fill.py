@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from collectors.backoff import Backoff, Waiting
 from collectors.batch import selected
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse, ClickHouseUnavailable, TradeColumns
+from dataprovider.clickhouse.shards import shard_of
 from integrity.recovery.planner import Range
 
 #: How long one insert is tried again while ClickHouse does not answer (seconds).

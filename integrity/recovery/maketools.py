@@ -31,7 +31,7 @@ def make_tools(config: Config, give_up: Callable[[], bool]) -> Tools:
     budget = WeightBudget(redis)
 
     session = requests.Session()
-    store = ClickHouse(Address.from_config(config), pool_size=2, timeout=120.0)
+    store = ClickHouse(Address.of_nodes(config), pool_size=2, timeout=120.0)
 
     def rest(priority: Priority, stop: Callable[[], bool]) -> Rest:
         return Rest(config.binance_rest_url, budget, priority, stop, session)

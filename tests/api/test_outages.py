@@ -32,7 +32,7 @@ def test_wrong_parameters_are_still_400_while_clickhouse_is_away(start_server: S
 
 def test_clickhouse_comes_back_and_so_do_the_answers(start_server: StartServer, clickhouse: ClickHouse) -> None:
     store(clickhouse, [Row(1)])
-    with proxy_to(clickhouse.address.host, clickhouse.address.port) as proxy:
+    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
         server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT=str(proxy.port))
         assert len(server.data(f"{DATA}/klines/BTCUSDT")) == 1
         proxy.go_away()
@@ -71,7 +71,7 @@ def test_pages_that_cannot_be_are_a_sentence(start_server: StartServer) -> None:
 
 def test_slow_queries_run_side_by_side(start_server: StartServer, clickhouse: ClickHouse) -> None:
     store(clickhouse, [Row(1)])
-    with proxy_to(clickhouse.address.host, clickhouse.address.port) as proxy:
+    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
         server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT=str(proxy.port))
 
         def ask(_: int) -> float:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from collectors.binance.frames import decode
 from collectors.binance.stream import FrameReader
 from collectors.ingest import Ingest
-from collectors.shards import shard_of
+from dataprovider.clickhouse.shards import shard_of
 
 SYMBOLS = [f"S{number}USDT" for number in range(200)]
 FRAMES = 100_000

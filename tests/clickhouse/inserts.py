@@ -11,7 +11,7 @@ from dataprovider.clickhouse.trades import INSERT_SETTINGS
 
 def begin_insert(clickhouse: ClickHouse, shard: int, epoch: int) -> Client:
     """An insert that has passed the fence and whose rows have not come yet."""
-    address = clickhouse.address
+    address = clickhouse.node_of(shard).address
     client = Client(
         address.host,
         address.port,

@@ -30,7 +30,7 @@ def test_the_same_token_twice_stores_once(clickhouse: ClickHouse) -> None:
 
 
 def test_a_lost_answer_is_harmless_when_the_batch_is_tried_again(clickhouse: ClickHouse) -> None:
-    address = clickhouse.address
+    address = clickhouse.addresses[0]
     with proxy_to(address.host, address.port) as proxy:
         shaky = ClickHouse(replace(address, host="127.0.0.1", port=proxy.port), timeout=1.0)
         assert stored(shaky) == 0
@@ -113,6 +113,6 @@ def test_columns_of_a_wrong_type_or_length_are_refused_before_anything_is_sent()
 
 def test_an_order_to_raise_an_epoch_that_arrives_late_does_not_lower_it(clickhouse: ClickHouse) -> None:
     """Seed 185 of the simulation: two hosts that take a shard over one after the other would both have been let in."""
-    clickhouse.run("raise_epoch", shard=3, epoch=5)
-    clickhouse.run("raise_epoch", shard=3, epoch=4)
+    clickhouse.node_of(3).run("statements", "raise_epoch", {"shard": 3, "epoch": 5})
+    clickhouse.node_of(3).run("statements", "raise_epoch", {"shard": 3, "epoch": 4})
     assert clickhouse.epoch_of(3) == 5

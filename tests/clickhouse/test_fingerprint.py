@@ -41,7 +41,7 @@ rows = st.lists(
 @pytest.fixture
 def client(migrated_clickhouse: ClickHouse) -> Iterator[Client]:
     """A plain connection, to ask the server for what no query of ours needs."""
-    address = migrated_clickhouse.address
+    address = migrated_clickhouse.addresses[0]
     settings = {"server_side_params": True}
     client = Client(address.host, address.port, address.database, address.username, address.password, settings=settings)
     yield client

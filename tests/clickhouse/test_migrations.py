@@ -15,9 +15,9 @@ from dataprovider.clickhouse import Address, ClickHouse, ClickHouseRejected, Sch
 
 
 @pytest.fixture
-def fresh(clickhouse_address: Address) -> Iterator[ClickHouse]:
+def fresh(clickhouse_addresses: tuple[Address, ...]) -> Iterator[ClickHouse]:
     """A client of a database that does not exist yet."""
-    address = replace(clickhouse_address, database="migration_test")
+    address = replace(clickhouse_addresses[0], database="migration_test")
     server = ClickHouse(replace(address, database=""))
     server.run_text("DROP DATABASE IF EXISTS migration_test SYNC")
     client = ClickHouse(address)
@@ -39,26 +39,26 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_first_run_makes_the_database_and_applies_all_and_the_second_nothing(fresh: ClickHouse) -> None:
-    assert migrate(fresh) == ["0001_trades_local", "0002_shard_epochs", "0003_revoked_claims"]
-    assert migrate(fresh) == []
+    assert migrate(fresh.addresses) == ["0001_trades_local", "0002_shard_epochs", "0003_revoked_claims"]
+    assert migrate(fresh.addresses) == []
     assert fresh.query("total_rows") == [(0, 0)]
 
 
 def test_only_new_files_are_applied_in_order_of_their_names(fresh: ClickHouse, folder: Path) -> None:
-    migrate(fresh, folder)
+    migrate(fresh.addresses, folder)
     (folder / "0003_four.sql").write_text("CREATE TABLE IF NOT EXISTS four (x Int8) ENGINE = Memory;")
-    assert migrate(fresh.address, folder) == ["0003_four"]
+    assert migrate(fresh.addresses, folder) == ["0003_four"]
 
 
 def test_a_file_that_was_changed_after_it_was_applied_is_refused_before_anything_runs(
     fresh: ClickHouse, folder: Path
 ) -> None:
-    migrate(fresh, folder)
+    migrate(fresh.addresses, folder)
     file = folder / "0001_one.sql"
     file.write_text(file.read_text() + "-- a remark\n")
     (folder / "0003_four.sql").write_text("CREATE TABLE IF NOT EXISTS four (x Int8) ENGINE = Memory;")
     with pytest.raises(SchemaChanged, match=r"0001_one\.sql was changed after it was applied"):
-        migrate(fresh, folder)
+        migrate(fresh.addresses, folder)
     fresh.run_text("CREATE TABLE four (x Int8) ENGINE = Memory")
 
 
@@ -69,9 +69,9 @@ def test_a_file_that_failed_half_way_is_not_recorded_and_is_finished_by_the_next
     whole = file.read_text()
     file.write_text(whole.replace("x String", "x NoSuchType"))
     with pytest.raises(ClickHouseRejected):
-        migrate(fresh, folder)
+        migrate(fresh.addresses, folder)
     file.write_text(whole)
-    assert migrate(fresh, folder) == ["0002_two"]
+    assert migrate(fresh.addresses, folder) == ["0002_two"]
     fresh.run_text("INSERT INTO three SELECT 'x'")
 
 
@@ -82,7 +82,7 @@ def test_two_runners_at_once_do_no_harm(fresh: ClickHouse) -> None:
     def run() -> None:
         start.wait()
         try:
-            migrate(fresh.address)
+            migrate(fresh.addresses)
         except BaseException as error:  # noqa: BLE001 - it is looked at below
             errors.append(error)
 
@@ -92,7 +92,7 @@ def test_two_runners_at_once_do_no_harm(fresh: ClickHouse) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert [name for name, _ in fresh.run("applied_migrations")] == [
+    assert [name for name, _ in fresh.nodes[0].run("statements", "applied_migrations", {})] == [
         "0001_trades_local",
         "0002_shard_epochs",
         "0003_revoked_claims",

@@ -21,7 +21,7 @@ SLOW = "SELECT sleepEachRow(0.1) FROM numbers(600) SETTINGS max_block_size = 1"
 
 @pytest.fixture
 def proxy(migrated_clickhouse: ClickHouse) -> Iterator[Proxy]:
-    address = migrated_clickhouse.address
+    address = migrated_clickhouse.addresses[0]
     with proxy_to(address.host, address.port) as proxy:
         yield proxy
 
@@ -29,7 +29,7 @@ def proxy(migrated_clickhouse: ClickHouse) -> Iterator[Proxy]:
 @pytest.fixture
 def shaky(migrated_clickhouse: ClickHouse, proxy: Proxy) -> Iterator[ClickHouse]:
     """A client whose network is the proxy, with short time-outs and two connections."""
-    address = replace(migrated_clickhouse.address, host="127.0.0.1", port=proxy.port)
+    address = replace(migrated_clickhouse.addresses[0], host="127.0.0.1", port=proxy.port)
     client = ClickHouse(address, pool_size=2, connect_timeout=0.5, timeout=1.0)
     yield client
     client.close()
@@ -40,11 +40,11 @@ def ask(client: ClickHouse) -> object:
 
 
 def test_nothing_connects_before_the_first_call(migrated_clickhouse: ClickHouse) -> None:
-    ClickHouse(replace(migrated_clickhouse.address, host="127.0.0.1", port=1)).close()
+    ClickHouse(replace(migrated_clickhouse.addresses[0], host="127.0.0.1", port=1)).close()
 
 
 def test_a_closed_port_is_one_sentence_that_says_what_to_do(migrated_clickhouse: ClickHouse) -> None:
-    address = replace(migrated_clickhouse.address, host="127.0.0.1", port=1, password="hunter2")
+    address = replace(migrated_clickhouse.addresses[0], host="127.0.0.1", port=1, password="hunter2")
     client = ClickHouse(address, connect_timeout=0.5)
     with pytest.raises(ClickHouseUnavailable, match=r"127\.0\.0\.1:1.*CLICKHOUSE_HOST") as caught:
         ask(client)
@@ -54,7 +54,7 @@ def test_a_closed_port_is_one_sentence_that_says_what_to_do(migrated_clickhouse:
 
 
 def test_a_wrong_password_is_rejected_without_being_shown(migrated_clickhouse: ClickHouse) -> None:
-    client = ClickHouse(replace(migrated_clickhouse.address, password="hunter2"))
+    client = ClickHouse(replace(migrated_clickhouse.addresses[0], password="hunter2"))
     with pytest.raises(ClickHouseRejected, match="CLICKHOUSE_PASSWORD") as caught:
         ask(client)
     assert "hunter2" not in str(caught.value)
@@ -167,7 +167,7 @@ def read_one_row_and_be_interrupted(client: Client) -> None:
 
 
 def test_a_connection_whose_borrower_broke_off_is_not_lent_again(migrated_clickhouse: ClickHouse) -> None:
-    pool = Pool(migrated_clickhouse.address, size=1, connect_timeout=3.0, timeout=5.0)
+    pool = Pool(migrated_clickhouse.addresses[0], size=1, connect_timeout=3.0, timeout=5.0)
     with pytest.raises(KeyboardInterrupt), pool.lend() as client:
         read_one_row_and_be_interrupted(client)
     with pool.lend() as client:

@@ -19,6 +19,7 @@ HOUR = 3600
 START = NEW_YEAR // 1000
 
 PARAMS: dict[str, object] = {
+    "trades": "trades_local",
     "symbol": "BTCUSDT",
     "symbols": ["BTCUSDT", "ETHUSDT"],
     "firsts": [200_000, 100_000],
@@ -56,8 +57,11 @@ def client(migrated_clickhouse: ClickHouse) -> Client:
     """A plain connection to a table of four days, 100,000 trades a day and symbol."""
     migrated_clickhouse.run_text("TRUNCATE TABLE trades_local")
     for symbol in ("BTCUSDT", "ETHUSDT"):
-        migrated_clickhouse.insert_trades(four_days(symbol), token=symbol, shard=0, epoch=2**63, query_id="")
-    address = migrated_clickhouse.address
+        # Both in one place: their shards are not asked for here.
+        migrated_clickhouse.nodes[0].insert(
+            "insert_trades", four_days(symbol), {"shard": 0, "epoch": 2**63}, query_id="", token=symbol
+        )
+    address = migrated_clickhouse.nodes[0].address
     client = Client(
         address.host,
         address.port,

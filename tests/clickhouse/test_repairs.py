@@ -45,7 +45,7 @@ def test_a_revoked_claim_stores_nothing_and_others_still_do(clickhouse: ClickHou
 
 def test_a_repair_under_way_is_ended_when_its_claim_is_revoked_and_only_that_one(clickhouse: ClickHouse) -> None:
     asleep, other = begin_repair(clickhouse, CLAIM), begin_repair(clickhouse, CLAIM + 1)
-    ended = clickhouse.run("kill_claim", claim=CLAIM)
+    ended = clickhouse.node_of(3).run("statements", "kill_claim", {"claim": CLAIM})
     assert [query_id for _, query_id, *_ in ended] == [f"3:4:{CLAIM}-1"]
     with pytest.raises((driver.Error, EOFError, OSError)):
         asleep.receive_end_of_insert_query()
@@ -63,7 +63,7 @@ def test_a_new_owner_of_the_shard_ends_repairs_that_began_before(clickhouse: Cli
 
 def begin_repair(clickhouse: ClickHouse, claim: int) -> Client:
     """A repair that has passed both fences and whose rows have not come yet."""
-    address = clickhouse.address
+    address = clickhouse.node_of(3).address
     client = Client(
         address.host,
         address.port,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from itertools import count
 from typing import NamedTuple
 
 import numpy as np
-from clickhouse_cityhash.cityhash import CityHash64
 
 from dataprovider.clickhouse import ClickHouse, TradeColumns
+from dataprovider.clickhouse.shards import shard_of
 
 _numbers = count()
 
@@ -44,15 +45,17 @@ def columns(rows: Sequence[Row]) -> TradeColumns:
     )
 
 
-def shard(symbol: str) -> int:
-    """The table's partition of a symbol."""
-    return int(CityHash64(symbol) % 16)
+def store_columns(clickhouse: ClickHouse, trades: TradeColumns, token: str) -> None:
+    """Insert a batch of several symbols, each where it lives."""
+    shards = np.array([shard_of(symbol) for symbol in trades.symbol])
+    for shard in sorted(set(shards.tolist())):
+        here = TradeColumns(**{field.name: getattr(trades, field.name)[shards == shard] for field in fields(trades)})
+        clickhouse.insert_trades(here, token=f"{token}-{shard}", shard=shard, epoch=2**63, query_id="")
 
 
 def store(clickhouse: ClickHouse, rows: Iterable[Row]) -> None:
-    """Insert rows under a token of their own."""
-    token = f"test-{next(_numbers)}"
-    clickhouse.insert_trades(columns(list(rows)), token=token, shard=0, epoch=2**63, query_id="")
+    """Insert rows under tokens of their own, each where its symbol lives."""
+    store_columns(clickhouse, columns(list(rows)), f"test-{next(_numbers)}")
 
 
 def stored(clickhouse: ClickHouse) -> int:

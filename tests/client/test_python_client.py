@@ -88,7 +88,7 @@ def test_a_download_appears_when_it_is_whole(
     copied: Any, start_server: StartServer, clickhouse: ClickHouse, tmp_path: Path
 ) -> None:
     many(clickhouse, 600_000)
-    with proxy_to(clickhouse.address.host, clickhouse.address.port) as proxy:
+    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
         server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT=str(proxy.port))
         data = copied.DataProvider(server.url)
         whole = data.download("candles", "BTCUSDT", tmp_path / "candles.parquet", timeframe=173)

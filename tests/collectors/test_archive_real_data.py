@@ -15,6 +15,7 @@ import pytest
 from collectors.binance.archive import ArchiveName, Archives
 from collectors.binance.archivefile import read_days
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from dataprovider.decimals import to_count
 from tests.collectors.archive_files import HEADER, Line, read, zipped
 from tests.fixtures_exchange import RunningExchange
@@ -105,7 +106,8 @@ def test_a_real_day_fetched_and_stored_has_the_fingerprint_and_the_minutes_of_th
     assert fetched.sha256 == checksum == hashlib.sha256(fetched.path.read_bytes()).hexdigest()
     for day in read_days(fetched.path, name, tmp_path):
         for number, piece in enumerate(day.pieces(50_000)):
-            clickhouse.insert_trades(piece, token=f"real-{number}", shard=0, epoch=2**63, query_id="")
+            shard, token = shard_of("BTCUSDT"), f"real-{number}"
+            clickhouse.insert_trades(piece, token=token, shard=shard, epoch=2**63, query_id="")
         ((begin, stored, first, last, _, fingerprint),) = clickhouse.query(
             "symbol_days", symbol="BTCUSDT", since=0, until=2**32 - 1
         )

@@ -16,10 +16,10 @@ from typing import Any
 
 from collectors.binance.frames import decode
 from collectors.ingest import Ingest
-from collectors.shards import shard_of
 from collectors.spool import Spool
 from collectors.writer import Writer
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from dataprovider.decimals import ONE, to_count
 from tests.fixtures_collectors import RunningCollectors, gap_ids, missing_ids, stored_ids
 from tests.fixtures_exchange import RunningExchange

@@ -9,8 +9,8 @@ import pytest
 
 from collectors.directory import sync_symbols, wanted_symbols
 from collectors.models import Symbol
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from tests.shared_data import SHARED_DATA, needs_shared_data
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from collectors.board import Board, BoardLine, board_key, read_board
-from collectors.shards import shard_of
+from dataprovider.clickhouse.shards import shard_of
 
 MINUTE = 60_000
 

@@ -10,8 +10,8 @@ from redis import Redis
 
 from collectors.board import board_key
 from collectors.models import GapStatus, Symbol
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from integrity.checks.months import MonthState, months_of
 from integrity.models import CheckResult, MonthCheck
 from integrity.recovery import queue

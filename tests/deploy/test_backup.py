@@ -13,8 +13,9 @@ import pytest
 
 from collectors.models import Symbol
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from dataprovider.embedded.wheels import wheel_folder
-from tests.clickhouse.trades import NEW_YEAR, Row, shard, store, stored
+from tests.clickhouse.trades import NEW_YEAR, Row, store, stored
 from tests.deploy.reading import ROOT
 from tests.fixtures_collectors import database_url
 
@@ -92,7 +93,7 @@ def test_what_was_frozen_and_dumped_comes_back_to_the_last_digit(
     assert not [path for path in shadow.rglob("*") if path.is_file()]
 
     # One month of a shard is ruined.
-    partition = f"202401-{shard('BTCUSDT')}"
+    partition = f"202401-{shard_of('BTCUSDT')}"
     clickhouse.run_text(f"ALTER TABLE trades_local DROP PARTITION ID '{partition}'")
     assert fingerprints(clickhouse, symbols) != before
     shell.run("Restore ClickHouse", PARTITION=f"{partition}_")

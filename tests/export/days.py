@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dataprovider.clickhouse import ClickHouse, TradeColumns
+from dataprovider.clickhouse.shards import shard_of
 from tests.clickhouse.trades import NEW_YEAR, Row, store
 
 MINUTE = 60_000
@@ -45,4 +46,6 @@ def many(clickhouse: ClickHouse, rows: int) -> None:
             timestamp=NEW_YEAR + counts * 40,
             is_buyer_maker=(counts % 2).astype(np.uint8),
         )
-        clickhouse.insert_trades(columns, token=f"many-{first}-{rows}", shard=0, epoch=2**63, query_id="")
+        clickhouse.insert_trades(
+            columns, token=f"many-{first}-{rows}", shard=shard_of("BTCUSDT"), epoch=2**63, query_id=""
+        )

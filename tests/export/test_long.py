@@ -82,7 +82,7 @@ def _is_idle(process: psutil.Process) -> bool:
 
 def test_a_store_that_goes_away_cuts_the_file_off(start_server: StartServer, clickhouse: ClickHouse) -> None:
     many(clickhouse, 500_000)
-    with proxy_to(clickhouse.address.host, clickhouse.address.port) as proxy:
+    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
         server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT=str(proxy.port))
         with requests.get(server.url + TRADES, stream=True, timeout=60) as response:
             assert response.status_code == 200

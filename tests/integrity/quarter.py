@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -22,8 +23,8 @@ FEB, MAR = NEW_YEAR + 31 * DAY, NEW_YEAR + 60 * DAY
 class Watched(ClickHouse):
     """The store, and what was asked of it; `fail_at` breaks off at the so-manieth query of a name."""
 
-    def __init__(self, address: Address) -> None:
-        super().__init__(address)
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        super().__init__(addresses)
         self.asked: list[str] = []
         self.read: list[str] = []
         self.fail_at: tuple[str, int] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from collectors.models import Gap, GapCause, Symbol
-from collectors.shards import shard_of
+from dataprovider.clickhouse.shards import shard_of
 from integrity.models import RecoveryJob
 from integrity.recovery import queue
 

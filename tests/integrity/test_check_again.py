@@ -11,12 +11,12 @@ import pytest
 from django.utils import timezone
 
 from collectors.models import Gap, GapStatus, Symbol
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse, ClickHouseUnavailable, TradeColumns
+from dataprovider.clickhouse.shards import shard_of
 from integrity.checks.check import IntegrityCheck
 from integrity.models import CheckResult, IntegrityRun, MonthCheck, Source, SymbolTrust
 from integrity.recovery import queue
-from tests.clickhouse.trades import NEW_YEAR, Row, store
+from tests.clickhouse.trades import NEW_YEAR, Row, store, store_columns
 from tests.integrity.quarter import (
     FEBRUARY,
     MINUTE,
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_a_day_is_read_row_by_row_once(clickhouse: ClickHouse, symbol: Symbol) -> None:
     store(clickhouse, quarter())
-    watched = Watched(clickhouse.address)
+    watched = Watched(clickhouse.addresses)
     assert check(watched).months_read == 3
     assert watched.asked.count("check_id_hashes") == 1
     watched.asked.clear()
@@ -115,7 +115,7 @@ def test_an_interrupted_round_proves_nothing_that_it_did_not_read(clickhouse: Cl
     other = make_symbol("ETHUSDT")
     store(clickhouse, quarter())
     store(clickhouse, quarter(name="ETHUSDT"))
-    watched = Watched(clickhouse.address)
+    watched = Watched(clickhouse.addresses)
     # In the middle of the second symbol, which is ETHUSDT.
     run = IntegrityCheck(watched).run(stop=lambda: "ETHUSDT" in watched.read)
     watched.close()
@@ -130,7 +130,7 @@ def test_an_interrupted_round_proves_nothing_that_it_did_not_read(clickhouse: Cl
 def test_a_store_that_breaks_off_proves_nothing_that_was_not_read(clickhouse: ClickHouse, symbol: Symbol) -> None:
     other = make_symbol("ETHUSDT")
     store(clickhouse, [*quarter(), *quarter(name="ETHUSDT")])
-    watched = Watched(clickhouse.address)
+    watched = Watched(clickhouse.addresses)
     watched.fail_at = ("check_id_hashes", 2)
     with pytest.raises(ClickHouseUnavailable):
         IntegrityCheck(watched).run()
@@ -216,7 +216,7 @@ def test_three_years_of_800_symbols_take_a_few_queries(
         columns = TradeColumns(
             np.array(names, dtype=object), ids, ones, ones, ids, ids, ones * first, ones.astype(np.uint8)
         )
-        clickhouse.insert_trades(columns, token=f"m{month}", shard=0, epoch=2**63, query_id="")
+        store_columns(clickhouse, columns, f"m{month}")
     remember_all(clickhouse)
     began = time.process_time()
     with django_assert_max_num_queries(60):

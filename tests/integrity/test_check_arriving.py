@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from collectors.models import ShardLease, Symbol
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from integrity.models import MonthCheck, SymbolTrust
 from tests.clickhouse.trades import NEW_YEAR, Row, store
 from tests.integrity.quarter import (

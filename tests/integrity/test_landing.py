@@ -15,8 +15,8 @@ from redis import Redis
 
 from collectors.board import board_key
 from collectors.models import Gap, GapStatus, Symbol
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from dataprovider.heartbeat import HostStatus, WorkerStatus, write_host, write_worker
 from integrity.models import CheckResult, Incident, IntegrityRun, JobStatus, MonthCheck, RecoveryJob
 from tests.integrity.rows import make_gap, make_job, make_symbol

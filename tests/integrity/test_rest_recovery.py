@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from collectors.models import Gap, GapStatus
+from dataprovider.clickhouse.shards import shard_of
 from integrity.models import JobStatus, RecoveryJob
 from integrity.recovery import queue
 from integrity.recovery.gapplan import plan_gaps
@@ -28,7 +29,7 @@ def store(recovery: Recovery, trades: list[Stored], token: str, symbol: str = "B
     rows = [
         Row(a, at, price, quantity, first, last, maker, symbol) for a, price, quantity, first, last, at, maker in trades
     ]
-    recovery.store.insert_trades(columns(rows), token=token, shard=0, epoch=2**63, query_id="")
+    recovery.store.insert_trades(columns(rows), token=token, shard=shard_of(symbol), epoch=2**63, query_id="")
 
 
 def some_ids(recovery: Recovery, count: int, symbol: str = "BTCUSDT") -> int:

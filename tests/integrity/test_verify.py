@@ -17,8 +17,8 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from collectors.models import GapStatus, ShardLease, Symbol
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse, ClickHouseUnavailable
+from dataprovider.clickhouse.shards import shard_of
 from integrity.models import MonthCheck
 from tests.clickhouse.trades import NEW_YEAR, Row, store
 from tests.fixtures_exchange import RunningExchange

@@ -35,7 +35,7 @@ def test_ready_names_each_service_while_it_is_stopped(
     server = start_server(**variables)
     status, error, _ = refusal(server.get(READY))
     assert (status, error) == (503, "NOT_READY"), "without its table it was ready"
-    migrate(Address.from_config(load_config(variables, tmp_path)))
+    migrate(Address.of_nodes(load_config(variables, tmp_path)))
     assert server.data(READY) == {"status": "ready"}
     for service, name in NAMES.items():
         kill(stack, service)

@@ -9,11 +9,11 @@ from pathlib import Path
 from collectors.batch import Batch
 from collectors.ingest import HOLE_GRACE, Ingest
 from collectors.opening import open_shard
-from collectors.shards import shard_of
 from collectors.spool import Spool
 from collectors.trade import Trade
 from collectors.writer import Writer
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from tests.collectors.trades import trade
 from tests.fixtures_recovery import Stored
 

@@ -31,13 +31,13 @@ IN_THE_MIDDLE = 20_000
 
 @pytest.fixture
 def proxy(clickhouse: ClickHouse) -> Iterator[Proxy]:
-    with proxy_to(clickhouse.address.host, clickhouse.address.port) as proxy:
+    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def behind_proxy(clickhouse: ClickHouse, proxy: Proxy) -> Address:
-    return replace(clickhouse.address, host="127.0.0.1", port=proxy.port)
+    return replace(clickhouse.addresses[0], host="127.0.0.1", port=proxy.port)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_stop_while_no_insert_is_acknowledged_loses_nothing(
         WorkerSettings(
             owner="test",
             worker=0,
-            store=behind_proxy,
+            store=(behind_proxy,),
             redis_url=settings.CONFIG.redis_url,
             rest_url=exchange.url,
             stream_url=exchange.ws_url,
@@ -103,7 +103,7 @@ def test_a_stop_while_clickhouse_hangs_loses_nothing_and_its_late_insert_stores_
     clickhouse: ClickHouse, service_stack: ServiceStack, tmp_path: Path
 ) -> None:
     """Failure 5 of the original: the insert of 5,000 trades that was given up may arrive after all, once more."""
-    own = ClickHouse(clickhouse.address, pool_size=2)
+    own = ClickHouse(clickhouse.addresses[0], pool_size=2)
     live = Collecting(clickhouse, tmp_path, store=own)
     live.receive(trades(1, 10))
     live.flush()

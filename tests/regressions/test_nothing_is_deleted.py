@@ -12,8 +12,8 @@ import pytest
 from django.utils import timezone
 
 from collectors.models import Gap, GapStatus, ShardLease
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from integrity.checks.check import IntegrityCheck
 from integrity.models import JobStatus
 from integrity.recovery import queue

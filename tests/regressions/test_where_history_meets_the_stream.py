@@ -164,7 +164,7 @@ def test_where_a_symbol_stands_is_asked_until_it_is_known(
     before.receive(trades(1, 100))
     before.flush()
     found: list[GapFound] = []
-    address = clickhouse.address
+    address = clickhouse.addresses[0]
     with proxy_to(address.host, address.port) as proxy:
         shaky = ClickHouse(
             replace(address, host="127.0.0.1", port=proxy.port), pool_size=2, connect_timeout=0.5, timeout=2.0

@@ -9,8 +9,8 @@ from api.candles import Candle, Evidence, judged
 from collectors.ingest import FLUSH_ROWS
 from collectors.messages import BoundaryFound, GapFound
 from collectors.models import UNFINISHED, Gap, GapStatus
-from collectors.shards import shard_of
 from collectors.trade import Trade
+from dataprovider.clickhouse.shards import shard_of
 from integrity.models import JobStatus
 from tests.simulation.candles import candle_of, is_of, minutes_of
 from tests.simulation.exchange import Exchange

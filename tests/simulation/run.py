@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from collectors.messages import Report
-from collectors.shards import shard_of
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from integrity.recovery.fill import Filler
 from tests.simulation.exchange import Exchange, Weather
 from tests.simulation.farm import Host, Recovery

@@ -10,9 +10,9 @@ from redis.exceptions import RedisError
 
 from collectors.live import LiveMinutes, MinuteBar
 from collectors.publisher import bar_message, minute_channel, trade_channel, trade_message
-from collectors.shards import shard_of
 from collectors.trade import Trade
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from tests.clickhouse.trades import NEW_YEAR, Row, store
 
 

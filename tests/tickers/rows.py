@@ -8,7 +8,7 @@ from django.utils import timezone
 from redis import Redis
 
 from collectors.models import ShardLease
-from collectors.shards import shard_of
+from dataprovider.clickhouse.shards import shard_of
 from dataprovider.heartbeat import WorkerStatus, write_worker
 
 

@@ -91,7 +91,7 @@ def worker_settings(config: Config, owner: str, number: int, count: int) -> Work
     return WorkerSettings(
         owner=owner,
         worker=number,
-        store=Address.from_config(config),
+        store=Address.of_nodes(config),
         redis_url=config.redis_url,
         rest_url=config.binance_rest_url,
         stream_url=config.binance_stream_url,

@@ -12,7 +12,7 @@ SELECT
     sumWithOverflow(cityHash64(
         symbol, aggregate_id, price, quantity, first_trade_id, last_trade_id, timestamp, is_buyer_maker
     ))
-FROM trades_local
+FROM {trades:Identifier}
 WHERE symbol IN {symbols:Array(String)}
     AND toStartOfDay(timestamp) >= toDateTime({since:UInt32}, 'UTC')
     AND toStartOfDay(timestamp) < toDateTime({until:UInt32}, 'UTC')

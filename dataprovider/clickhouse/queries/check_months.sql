@@ -25,7 +25,7 @@ FROM
         sumWithOverflow(cityHash64(
             symbol, aggregate_id, price, quantity, first_trade_id, last_trade_id, timestamp, is_buyer_maker
         )) AS day_fingerprint
-    FROM trades_local
+    FROM {trades:Identifier}
     WHERE empty({symbols:Array(String)}) OR symbol IN {symbols:Array(String)}
     GROUP BY symbol, day
 )

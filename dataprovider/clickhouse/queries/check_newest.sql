@@ -29,7 +29,7 @@ FROM
             min(aggregate_id) AS first_id,
             max(aggregate_id) AS last_id,
             sum(aggregate_id) AS sum_id
-        FROM trades_local
+        FROM {trades:Identifier}
         WHERE symbol IN {symbols:Array(String)}
             AND toStartOfMinute(timestamp) >= toDateTime({since:UInt32}, 'UTC')
         GROUP BY symbol, minute

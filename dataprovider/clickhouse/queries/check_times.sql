@@ -5,7 +5,7 @@ SELECT
     symbol,
     aggregate_id,
     toUnixTimestamp64Milli(min(timestamp))
-FROM trades_local
+FROM {trades:Identifier}
 WHERE (symbol, toStartOfMinute(timestamp)) IN
     (
         SELECT pair.1, toDateTime(pair.2, 'UTC')

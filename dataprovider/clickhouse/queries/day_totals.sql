@@ -9,7 +9,7 @@ FROM
     SELECT
         symbol,
         count() AS day_rows
-    FROM trades_local
+    FROM {trades:Identifier}
     WHERE toStartOfDay(timestamp) >= toDateTime({since:UInt32}, 'UTC')
         AND toStartOfDay(timestamp) < toDateTime({until:UInt32}, 'UTC')
     GROUP BY symbol, toStartOfDay(timestamp)

@@ -8,7 +8,7 @@ SELECT
     min(aggregate_id),
     max(aggregate_id),
     sum(aggregate_id)
-FROM trades_local
+FROM {trades:Identifier}
 WHERE symbol IN {symbols:Array(String)}
 GROUP BY symbol, toStartOfDay(timestamp)
 ORDER BY symbol, toStartOfDay(timestamp) DESC

@@ -6,7 +6,7 @@ SELECT
     count(),
     uniqExact(aggregate_id),
     uniqExact(aggregate_id, first_trade_id)
-FROM trades_local
+FROM {trades:Identifier}
 WHERE symbol IN {symbols:Array(String)}
     AND aggregate_id >= {firsts:Array(UInt64)}[indexOf({symbols:Array(String)}, toString(symbol))]
     AND aggregate_id <= {lasts:Array(UInt64)}[indexOf({symbols:Array(String)}, toString(symbol))]

@@ -5,4 +5,4 @@ SELECT
     count(),
     toUnixTimestamp64Milli(min(timestamp)),
     toUnixTimestamp64Milli(max(timestamp))
-FROM trades_local
+FROM {trades:Identifier}

@@ -18,7 +18,7 @@ FROM
         min(aggregate_id) AS day_first_id,
         max(aggregate_id) AS day_last_id,
         sum(aggregate_id) AS day_sum_id
-    FROM trades_local
+    FROM {trades:Identifier}
     WHERE symbol IN {symbols:Array(String)}
     GROUP BY symbol, day
 )

@@ -14,7 +14,7 @@ FROM
         count() AS day_rows,
         min(aggregate_id) AS day_first_id,
         max(aggregate_id) AS day_last_id
-    FROM trades_local
+    FROM {trades:Identifier}
     GROUP BY symbol, toStartOfDay(timestamp)
 )
 GROUP BY symbol

@@ -18,7 +18,7 @@ from rich.console import Console
 from dataprovider.clickhouse import ClickHouseError
 from dataprovider.config import SERVICE_VARIABLES, Config
 from dataprovider.embedded import ServiceProblem, named_environment
-from dataprovider.numbers import port, positive, workers
+from dataprovider.numbers import nodes, port, positive, workers
 from dataprovider.running import ChildProblem, Farm, View
 from dataprovider.running.children import run_manage
 from dataprovider.running.exchange import Exchange
@@ -52,6 +52,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="one seed gives one run")
         parser.add_argument("--archive-dir", help="replay the archives below this folder instead of made-up trades")
         parser.add_argument("--replay-speed", type=float, default=60.0, help="how many times faster than it was")
+        parser.add_argument("--nodes", type=nodes, default=1, help="ClickHouse servers that share the trades")
         parser.add_argument("--workers", type=workers, help="collector processes (COLLECTOR_WORKERS)")
         parser.add_argument(
             "--seconds", type=positive, help="stop the exchange after so long, drain, and give a verdict"
@@ -73,6 +74,7 @@ class Command(BaseCommand):
             api_host=config.api_host,
             api_port=options["port"] or config.api_port,
             workers=options["workers"] or config.collector_workers,
+            nodes=options["nodes"],
             say=say,
         )
         result = None
@@ -215,11 +217,15 @@ class Command(BaseCommand):
 
 
 def _folder(options: dict[str, Any]) -> str:
-    """Each replayed set of archives has a folder of its own: its ids have nothing to do with the made-up market's."""
+    """Each replayed set of archives has a folder of its own: its ids have nothing to do with the made-up market's.
+
+    And so has each number of nodes: trades lie where that number puts them.
+    """
+    nodes = "" if options["nodes"] == 1 else f"-{options['nodes']}-nodes"
     if not options["archive_dir"]:
-        return "demo"
+        return f"demo{nodes}"
     names = sorted(path.name for path in Path(options["archive_dir"]).rglob("*.zip"))
-    return f"replay-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:8]}"
+    return f"replay-{hashlib.sha256(' '.join(names).encode()).hexdigest()[:8]}{nodes}"
 
 
 def _exchange_arguments(farm: Farm, options: dict[str, Any]) -> list[str]:

@@ -15,14 +15,15 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        address = Address.from_config(settings.CONFIG)
-        if not address.host:
+        nodes = Address.of_nodes(settings.CONFIG)
+        if not nodes[0].host:
             raise CommandError(
                 "No ClickHouse is known: start one (`manage.py runservices` starts one of its own), "
                 "or set CLICKHOUSE_HOST."
             )
-        applied = migrate(address)
+        applied = migrate(nodes)
         for name in applied:
             self.stdout.write(f"applied {name}")
         if not applied:
-            self.stdout.write(f"ClickHouse at {address}, database {address.database}: nothing to apply.")
+            where = ", ".join(map(str, nodes))
+            self.stdout.write(f"ClickHouse at {where}, database {nodes[0].database}: nothing to apply.")

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         for number in before:
             signal.signal(number, lambda *_: self._stop.set())
-        store = ClickHouse(Address.from_config(settings.CONFIG), pool_size=2, timeout=TIMEOUT)
+        store = ClickHouse(Address.of_nodes(settings.CONFIG), pool_size=2, timeout=TIMEOUT)
         try:
             reports = self._reports(store, options)
         except Interrupted:
