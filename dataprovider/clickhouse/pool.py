@@ -65,6 +65,8 @@ class Pool:
             # Only the answer's silence is timed on the socket; the whole of a query is timed by the server.
             "max_execution_time": str(timeout),
             "async_insert": 0,
+            # Of the table that reads all nodes: only those are asked that may have what is looked for.
+            "optimize_skip_unused_shards": 1,
         }
         self._connection: dict[str, Any] = {
             "host": address.host,
