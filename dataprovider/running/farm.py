@@ -43,6 +43,7 @@ class Farm:
         api_port: int,
         workers: int,
         nodes: int = 1,
+        supervisors: int = 1,
         say: Callable[[str], None],
     ) -> None:
         self.home = home.absolute()
@@ -50,7 +51,9 @@ class Farm:
         self._environ = dict(environ)
         self.api_host = api_host
         self.api_port = api_port
+        #: Of each supervisor.
         self.workers = workers
+        self.supervisors = supervisors
         self._say = say
         self._stack = ServiceStack(self.home, environ=environ, nodes=nodes)
         self.exchange: Exchange | None = None
@@ -118,20 +121,26 @@ class Farm:
 
     def start_application(self) -> None:
         """The collectors and the web."""
-        collectors = Child(
-            "collectors",
-            manage("runcollectors", "--workers", str(self.workers)),
-            self._environ,
-            self.logs / "collectors.log",
-        )
+        collectors = [self._collectors(number) for number in range(1, self.supervisors + 1)]
         # Requests are in the log of the web (api.access): daphne need not write them down a second time.
         daphne = [sys.executable, "-m", "daphne", "-v", "0", "-b", self.api_host, "-p", str(self.api_port)]
         web = Child("web", [*daphne, "dataprovider.asgi:application"], self._environ, self.logs / "web.log")
-        for child in (collectors, web):
+        for child in (*collectors, web):
             child.start()
             self._children.append(child)
         self._wait_for_web(web)
-        self._say(f"Serving at {self.url} ({self.workers} workers collect).")
+        self._say(f"Serving at {self.url} ({self.workers * self.supervisors} workers collect).")
+
+    def _collectors(self, number: int) -> Child:
+        """A supervisor with its workers; each but the first as on a host of its own, with its own folders."""
+        command = manage("runcollectors", "--workers", str(self.workers))
+        if number == 1:
+            return Child("collectors", command, self._environ, self.logs / "collectors.log")
+        name = f"collectors-{number}"
+        logs = self.logs / name
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        environ = {**self._environ, "DATAPROVIDER_HOME": str(self.home / name), "LOGS_DIR": str(logs)}
+        return Child(name, command, environ, logs / "collectors.log")
 
     def tend(self) -> list[str]:
         """Restart what died; a line for each thing that happened. Call it about twice a second."""
@@ -175,13 +184,12 @@ class Farm:
         listed = self.exchange.symbols if self.exchange is not None else None
         return Snapshot(self.statuses(), stored, open_gaps, listed, sent, left_seconds, problems)
 
-    def stop_collectors(self) -> int | None:
-        """Drain and stop the collectors alone; their exit status."""
-        for child in self._children:
-            if child.name == "collectors":
-                self._children.remove(child)
-                return child.stop()
-        return None
+    def stop_collectors(self) -> None:
+        """Drain and stop the collectors alone."""
+        collectors = [child for child in self._children if child.name.startswith("collectors")]
+        for child in collectors:
+            self._children.remove(child)
+            child.stop()
 
     def stop(self) -> None:
         """Everything, in order: the collectors drain while what they write to still runs."""

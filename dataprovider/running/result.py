@@ -14,8 +14,8 @@ class DemoResult:
     """The last line of a demo with --seconds.
 
     symbols: contracts the exchange lists; traded: those it sent trades of. sent: trades it put on the wire.
-    stored: rows of those symbols and ids in ClickHouse. missing: ids between a symbol's first and last sent one that
-    are not stored;
+    stored: rows of those symbols and ids in ClickHouse. It may be more than was sent: what was traded while nobody was
+    connected has been fetched. missing: ids between a symbol's first and last sent one that are not stored;
     missing_outside_gaps: those of them that no open gap names. duplicates: rows beyond the first of the same trade.
     frame_to_client_ms: percentiles over trades, from the exchange's socket to a client of /ws/stream that gets the
     candle with that trade in it; null when nothing was measured.

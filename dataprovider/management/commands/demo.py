@@ -53,7 +53,10 @@ class Command(BaseCommand):
         parser.add_argument("--archive-dir", help="replay the archives below this folder instead of made-up trades")
         parser.add_argument("--replay-speed", type=float, default=60.0, help="how many times faster than it was")
         parser.add_argument("--nodes", type=nodes, default=1, help="ClickHouse servers that share the trades")
-        parser.add_argument("--workers", type=workers, help="collector processes (COLLECTOR_WORKERS)")
+        parser.add_argument(
+            "--supervisors", type=workers, default=1, help="how many share the shards, as on several hosts"
+        )
+        parser.add_argument("--workers", type=workers, help="collector processes of each (COLLECTOR_WORKERS)")
         parser.add_argument(
             "--seconds", type=positive, help="stop the exchange after so long, drain, and give a verdict"
         )
@@ -75,6 +78,7 @@ class Command(BaseCommand):
             api_port=options["port"] or config.api_port,
             workers=options["workers"] or config.collector_workers,
             nodes=options["nodes"],
+            supervisors=options["supervisors"],
             say=say,
         )
         result = None
@@ -126,7 +130,9 @@ class Command(BaseCommand):
         sent = exchange.sent()
         gaps = json.loads(run_manage(farm.environ, "gaps", "--json"))
         assert farm.store is not None
-        result = compare(farm.store, sent, gaps, symbols=exchange.symbols, workers=farm.workers, seconds=seconds)
+        result = compare(
+            farm.store, sent, gaps, symbols=exchange.symbols, workers=farm.workers * farm.supervisors, seconds=seconds
+        )
         return replace(result, frame_to_client_ms=waited)
 
     def _probe(self, farm: Farm, exchange: Exchange, view: View) -> LatencyProbe | None:
