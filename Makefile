@@ -37,7 +37,7 @@ docs: install-dev ## write the table of settings in docs/OPERATING.md, and docs/
 	@$(PY) -m tests.deploy.settings_table
 	@$(PY) -m api.metrics.page > docs/METRICS.md
 
-bench: install-dev ## speeds of the hot paths, as ratios
+bench: install-dev ## speeds beside the original's way, e.g. make bench ARGS=--quick (a minute) or ARGS='--only inserts'
 	@exec $(PY) -m tests.bench $(ARGS)
 
 chaos: install-dev ## faults on the real stack, every trade compared in the end; ARGS='--soak 30m'; simulated: ARGS='--seeds 10000'

@@ -1,1 +1,1 @@
-"""Speeds of the hot paths: `python -m tests.bench`. A claim of speed is a ratio of two figures of one run."""
+"""How fast it is, each figure beside the original's way of doing the same work: `python -m tests.bench`."""

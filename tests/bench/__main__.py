@@ -1,101 +1,78 @@
-"""Run every benchmark and print a line each: what, figure, and how many times faster than the plain way."""
+"""What `make bench` runs. Standard output has the table, or with --json one object; progress goes to standard error."""
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
+import os
 import sys
 import time
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Sequence
 
-from collectors.binance.frames import decode
-from collectors.binance.stream import FrameReader
-from collectors.ingest import Ingest
-from dataprovider.clickhouse.shards import shard_of
+from dataprovider.embedded import ServiceProblem
+from dataprovider.running.children import ChildProblem
+from dataprovider.running.terminal import Stopped, ignore_signals, stoppable
+from tests.bench.figure import Figure
+from tests.bench.ground import DISK, Ground
+from tests.bench.report import as_json, as_table, write_page
 
-SYMBOLS = [f"S{number}USDT" for number in range(200)]
-FRAMES = 100_000
-CHUNK = 500
-
-
-def frames() -> list[bytes]:
-    """Frames as the exchange sends them, 200 symbols in turn."""
-    made = []
-    for number in range(FRAMES):
-        symbol, sequence = SYMBOLS[number % 200], number // 200
-        data = {
-            "e": "aggTrade",
-            "E": 1791382992488 + number,
-            "a": 3477868433 + sequence,
-            "s": symbol,
-            "p": f"{83091 + number % 7}.70",
-            "q": "0.022",
-            "nq": "0.022",
-            "f": 8153634393 + 2 * sequence,
-            "l": 8153634394 + 2 * sequence,
-            "T": 1791382992338 + number,
-            "m": False,
-            "st": 1,
-        }
-        made.append(json.dumps({"stream": f"{symbol.lower()}@aggTrade", "data": data}, separators=(",", ":")).encode())
-    return made
+#: The modules that measure, in the order they run: those that share a filled table beside each other.
+MEASURES = ("inserts", "live", "memory", "archive", "size", "fanout", "candles", "integrity", "rest", "demo")
 
 
-def per_second(work: Callable[[], object]) -> float:
-    """Frames a second of processor time, the best of three."""
-    best = 0.0
-    for _ in range(3):
-        began = time.process_time()
-        work()
-        best = max(best, FRAMES / (time.process_time() - began))
-    return best
+def main(arguments: Sequence[str]) -> int:
+    """Run what was asked for; the exit status: 0, 1 after a problem (said in one sentence), 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(
+        prog="make bench",
+        description="Speeds, each beside the original's way of doing the same work in the same run, on an embedded "
+        "stack in a temporary folder that is removed at the end.",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"smaller tables and shorter runs: under a minute and {DISK[0] // 10**9} GB of disk, instead of about ten "
+        f"minutes and {DISK[1] // 10**9} GB",
+    )
+    parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="NAME", help=f"only these: {' '.join(MEASURES)}")
+    parser.add_argument("--json", action="store_true", help="one object instead of the table; null: not measured")
+    parser.add_argument("--write", action="store_true", help="also write the table into docs/PERFORMANCE.md")
+    asked = parser.parse_args(arguments)
+    if asked.write and asked.only:
+        parser.error("--write is for a run of everything: leave --only out")
+    ground = Ground(quick=asked.quick)
+    try:
+        with stoppable():
+            figures = _run(ground, [name for name in MEASURES if name in (asked.only or MEASURES)])
+            if asked.write:
+                write_page(figures, quick=asked.quick, store=ground.store)
+    except Stopped:
+        sys.stderr.write("Stopped; cleaning up …\n")
+        return 130
+    except (ServiceProblem, ChildProblem) as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    finally:
+        ignore_signals()
+        ground.stop()
+    sys.stdout.write(f"{json.dumps(as_json(figures)) if asked.json else as_table(figures)}\n")
+    return 0
 
 
-def plain(payloads: list[bytes]) -> list[tuple[object, ...]]:
-    """The plain way: one json.loads and two Decimals a frame."""
-    rows: list[tuple[object, ...]] = []
-    for payload in payloads:
-        data = json.loads(payload)["data"]
-        rows.append((data["s"], data["a"], Decimal(data["p"]), Decimal(data["q"]), data["f"], data["l"], data["T"]))
-    return rows
+def _run(ground: Ground, names: Sequence[str]) -> list[Figure]:
+    began = time.monotonic()
+    ground.say(f"starting services in {ground.home} (load average {os.getloadavg()[0]:.1f})")
+    ground.start()
+    # Django reads its settings from here on: they are those of this stack.
+    import django
 
-
-def ingested(payloads: list[bytes]) -> None:
-    """Decode, judge, fold into minutes and batch, as a worker does."""
-    ingest = Ingest()
-    for shard in range(16):
-        ingest.open_shard(shard, 1)
-    for symbol in SYMBOLS:
-        ingest.track(symbol, shard_of(symbol), None, 0.0)
-    for start in range(0, len(payloads), CHUNK):
-        ingest.add(decode(payloads[start : start + CHUNK], ingest.symbols).trades, 0.0)
-        ingest.seal_due(0.0)
-    assert ingest.received == FRAMES
-
-
-def read(stream: bytes) -> None:
-    """Frames out of bytes as they are received."""
-    reader = FrameReader()
-    for start in range(0, len(stream), 1 << 18):
-        reader.feed(stream[start : start + (1 << 18)], [])
-
-
-def main() -> None:
-    payloads = frames()
-    stream = b"".join(bytes([0x81, 126]) + len(each).to_bytes(2, "big") + each for each in payloads)
-    base = per_second(lambda: plain(payloads))
-    rows = [
-        ("json.loads and Decimal, a frame at a time", base),
-        ("websocket frames out of bytes", per_second(lambda: read(stream))),
-        (
-            "decoded to exact trades",
-            per_second(lambda: [decode(payloads[n : n + CHUNK], set(SYMBOLS)) for n in range(0, FRAMES, CHUNK)]),
-        ),
-        ("decoded, judged, folded and batched", per_second(lambda: ingested(payloads))),
-    ]
-    for name, speed in rows:
-        sys.stdout.write(f"{name:<45}{speed:>12,.0f} /s of one core   {speed / base:5.2f}×\n")
+    django.setup()
+    figures: list[Figure] = []
+    for name in names:
+        figures += importlib.import_module(f"tests.bench.{name}").measure(ground)
+    ground.say(f"done in {time.monotonic() - began:.0f} s (load average {os.getloadavg()[0]:.1f})")
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
