@@ -28,6 +28,8 @@ class WorkerSettings:
     #: all workers together stay below the exchange's limit.
     connect_interval: float
     connect_burst: int
+    #: Which budget of REST weight it draws on.
+    egress: str
     logs: LogSettings = field(default_factory=LogSettings)
 
 

@@ -78,7 +78,8 @@ class Worker:
         )
         self._quiet = QuietWatch()
         self._stopping = threading.Event()
-        self._rest = Rest(settings.rest_url, WeightBudget(self._redis), Priority.LIVE, self._stopping.is_set)
+        budget = WeightBudget(self._redis, settings.egress)
+        self._rest = Rest(settings.rest_url, budget, Priority.LIVE, self._stopping.is_set)
         self._checker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="boundary-check")
         self._check: Future[dict[str, int]] | None = None
         self._next_check = 0.0

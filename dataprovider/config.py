@@ -88,6 +88,7 @@ class Config(BaseModel):
     clickhouse_username: str = "default"
     clickhouse_password: str = ""
 
+    egress_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "default"
     binance_rest_url: str = "https://fapi.binance.com"
     binance_stream_url: str = "wss://fstream.binance.com"
     binance_archive_url: str = "https://data.binance.vision"

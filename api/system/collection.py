@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 from django.db.models.functions import Now
@@ -30,7 +31,7 @@ _MINUTE_MS = 60_000
 
 def read_weight(redis: Redis) -> WeightState:
     """How the budget stands. Raises redis.exceptions.RedisError."""
-    return WeightBudget(redis).state()
+    return WeightBudget(redis, settings.CONFIG.egress_name).state()
 
 
 def weight(state: WeightState | None) -> dict[str, Any]:
@@ -132,7 +133,7 @@ class Synchronization:
         with requests.Session() as session:
             rest = Rest(
                 self._config.binance_rest_url,
-                WeightBudget(self._redis),
+                WeightBudget(self._redis, self._config.egress_name),
                 Priority.LIVE,
                 patience(PATIENCE_SECONDS),
                 session,

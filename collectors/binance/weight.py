@@ -63,7 +63,7 @@ class WeightState:
 class WeightBudget:
     """The budget as one process sees it; may be used from many threads."""
 
-    def __init__(self, redis: Redis, egress: str = "default", clock: Callable[[], int] | None = None) -> None:
+    def __init__(self, redis: Redis, egress: str, clock: Callable[[], int] | None = None) -> None:
         """`egress` names the address requests come from: hosts that leave by one address share one budget.
 
         `clock` gives ms since 1970; without it the clock is that of Valkey/Redis, so that hosts agree.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from redis import Redis
 from redis.exceptions import RedisError
@@ -52,7 +53,9 @@ def read_facts(store: ClickHouse, redis: Redis, home: Path, look: Callable[[], K
     asked("ClickHouse", lambda: store.query("total_rows"))
     hosts = asked("Valkey", lambda: read_hosts(redis))
     workers = None if hosts is None else asked("Valkey", lambda: read_workers(redis))
-    weight = None if hosts is None else asked("Valkey", lambda: WeightBudget(redis).state())
+    weight = (
+        None if hosts is None else asked("Valkey", lambda: WeightBudget(redis, settings.CONFIG.egress_name).state())
+    )
     banned = weight is not None and weight.banned_until_ms > weight.now_ms
     return Facts(
         away=away,

@@ -28,7 +28,7 @@ def make_tools(config: Config, give_up: Callable[[], bool]) -> Tools:
     redis = Redis.from_url(
         config.redis_url, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
     )
-    budget = WeightBudget(redis)
+    budget = WeightBudget(redis, config.egress_name)
 
     session = requests.Session()
     store = ClickHouse(Address.of_nodes(config), pool_size=2, timeout=120.0)

@@ -24,7 +24,7 @@ def test_collection_goes_on_during_a_ban_and_nobody_asks(
     wait_until(lambda: first.total("stored") > 1000, 30, "1,000 stored trades")
     assert first.stop() == 0
     redis = Redis.from_url(settings.CONFIG.redis_url)
-    budget = WeightBudget(redis)
+    budget = WeightBudget(redis, "default")
     budget.ban(budget.state().now_ms + 3_600_000)
     asked = requests_of(exchange)
     # Whoever starts during the ban knows the contracts from before, asks for none, and collects.

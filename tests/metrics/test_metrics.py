@@ -42,7 +42,7 @@ def test_what_all_processes_know_is_scraped_from_one(server: Server, clickhouse:
     carry(redis, "BTCUSDT")
     store(clickhouse, [Row(1), Row(2)])
     IntegrityRun.objects.create(started_at=timezone.now(), finished_at=timezone.now(), missing=5, duplicates=1)
-    assert WeightBudget(redis).try_acquire(40, Priority.LIVE) == 0
+    assert WeightBudget(redis, "default").try_acquire(40, Priority.LIVE) == 0
     found = scraped(server)
     worker = ("host:1:1-a", "0")
     assert found[("dataprovider_worker_lag_seconds", worker)] == 0.012

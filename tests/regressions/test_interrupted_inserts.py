@@ -60,6 +60,7 @@ def test_a_stop_while_no_insert_is_acknowledged_loses_nothing(
             worker=0,
             store=(behind_proxy,),
             redis_url=settings.CONFIG.redis_url,
+            egress="default",
             rest_url=exchange.url,
             stream_url=exchange.ws_url,
             home=tmp_path,

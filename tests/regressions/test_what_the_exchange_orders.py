@@ -24,7 +24,7 @@ def redis() -> Iterator[Redis]:
 
 def rest(exchange: RunningExchange, redis: Redis) -> Rest:
     """A process that has just started."""
-    return Rest(exchange.url, WeightBudget(redis), Priority.GAP, patience(0.3))
+    return Rest(exchange.url, WeightBudget(redis, "default"), Priority.GAP, patience(0.3))
 
 
 def requests_of(exchange: RunningExchange) -> int:

@@ -85,7 +85,7 @@ def test_all_contracts_are_counted_by_state(server: Server, clickhouse: ClickHou
 
 
 def test_the_exchanges_weight_and_its_orders_are_shown(server: Server, redis: Redis) -> None:
-    budget = WeightBudget(redis)
+    budget = WeightBudget(redis, "default")
     assert budget.try_acquire(40, Priority.LIVE) == 0
     weight = server.data(f"{API}/admin/coordinators/weight")
     assert (weight["state"], weight["used"], weight["limit"], weight["remaining"]) == ("free", 40, 2400, 2360)

@@ -54,7 +54,7 @@ class Command(BaseCommand):
         leases.join(count)
         connection.close()
         redis = Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0)
-        budget = WeightBudget(redis)
+        budget = WeightBudget(redis, config.egress_name)
         supervisor = Supervisor(
             leases.owner,
             Books(leases, lambda: wanted_symbols(config.load_only_tickers)),
@@ -93,6 +93,7 @@ def worker_settings(config: Config, owner: str, number: int, count: int) -> Work
         worker=number,
         store=Address.of_nodes(config),
         redis_url=config.redis_url,
+        egress=config.egress_name,
         rest_url=config.binance_rest_url,
         stream_url=config.binance_stream_url,
         home=config.dataprovider_home,

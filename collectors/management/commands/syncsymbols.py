@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config = settings.CONFIG
         redis = Redis.from_url(settings.REDIS_URL, socket_timeout=2.0, socket_connect_timeout=2.0)
-        rest = Rest(config.binance_rest_url, WeightBudget(redis), Priority.LIVE, patience(PATIENCE))
+        rest = Rest(config.binance_rest_url, WeightBudget(redis, config.egress_name), Priority.LIVE, patience(PATIENCE))
         try:
             result = sync_symbols(rest.exchange_info())
         except ExchangeProblem as problem:
