@@ -63,6 +63,7 @@ Count = Annotated[int, Field(ge=1)]
 
 #: A host, or a host and a port.
 _NODE = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?")
+_EGRESS = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class ConfigError(Exception):
@@ -88,7 +89,7 @@ class Config(BaseModel):
     clickhouse_username: str = "default"
     clickhouse_password: str = ""
 
-    egress_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "default"
+    egress_name: str = "default"
     binance_rest_url: str = "https://fapi.binance.com"
     binance_stream_url: str = "wss://fstream.binance.com"
     binance_archive_url: str = "https://data.binance.vision"
@@ -233,6 +234,13 @@ class Config(BaseModel):
     @classmethod
     def _alert_url(cls, value: str) -> str:
         return _checked_url(value, ("http", "https")) if value else value
+
+    @field_validator("egress_name")
+    @classmethod
+    def _egress_name(cls, value: str) -> str:
+        if not _EGRESS.fullmatch(value):
+            raise ValueError("must be letters, digits, dots, dashes and underscores, 64 at most")
+        return value
 
     @field_validator("clickhouse_nodes")
     @classmethod
