@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from django.conf import settings
 from redis import Redis
 
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.config import ConfigError, load_config
 from tests.fixtures_collectors import RunningCollectors
 from tests.fixtures_exchange import RunningExchange
 from tests.waiting import wait_until
@@ -31,3 +34,9 @@ def test_a_host_with_another_egress_name_leaves_the_first_budget_alone(
     assert int(redis.hget(OTHER, "used") or 0) > 0
     assert not redis.exists(DEFAULT)
     redis.close()
+
+
+@pytest.mark.parametrize("value", ["to kyo", "a:b", "x" * 65])
+def test_a_name_that_cannot_be_one_is_refused(value: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="EGRESS_NAME: must be letters"):
+        load_config({"EGRESS_NAME": value}, tmp_path)
