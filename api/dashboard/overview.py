@@ -139,7 +139,7 @@ def _totals(known: Known, tickers: Iterable[dict[str, Any]]) -> dict[str, Any]:
     checked = None if known.book is None else [milliseconds(each.checked_at) for each in known.book.trust.values()]
     return {
         "symbols": len(states),
-        "collecting": states.count(State.COLLECTING),
+        "collecting": None if known.book is None else states.count(State.COLLECTING),
         "rows": None if known.stored is None else sum(each.rows for each in known.stored.values()),
         "trades_per_s": None if workers is None else round(sum(each.trades_per_s for each in workers), 1),
         "lag_ms": max((each.lag_ms for each in workers), default=None) if workers else None,

@@ -15,7 +15,7 @@ _MS = "Milliseconds since 1970 (UTC)."
 
 class OverviewTotals(Schema):
     symbols: int
-    collecting: int
+    collecting: int | None
     rows: int | None = Field(description="Aggregated trades stored.")
     trades_per_s: float | None
     lag_ms: float | None = Field(description="From the exchange's event time to its handling here; the slowest worker.")

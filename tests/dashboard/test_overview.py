@@ -63,6 +63,7 @@ def test_without_any_service_the_overview_says_so(start_server: StartServer) -> 
     assert found["unavailable"] == ["postgres", "clickhouse", "redis"]
     assert (found["jobs"], found["workers"], found["tickers"]) == (None, [], [])
     assert found["weight"]["state"] == "unavailable"
+    assert found["totals"]["collecting"] is None, "nobody knows, which is not none"
 
 
 def check(symbol: Symbol, month: date, result: CheckResult, **fields: int) -> None:

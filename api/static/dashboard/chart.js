@@ -7,7 +7,7 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 
 export class Chart {
   constructor(box, legend, price, live, message) {
-    Object.assign(this, { box, legend, price, live, message, symbol: "", minutes: 0, candles: [], places: new Map(), corrected: new Set(), failures: 0, older: "idle", hovered: null });
+    Object.assign(this, { box, legend, price, live, message, symbol: "", minutes: 0, candles: [], places: new Map(), corrected: new Set(), failures: 0, older: "idle", hovered: null, notice: "", linked: "", away: "" });
     this.chart = LightweightCharts.createChart(box, { autoSize: true, timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 4 }, crosshair: { mode: 0 } });
     this.series = this.chart.addCandlestickSeries({});
     this.volume = this.chart.addHistogramSeries({ priceScaleId: "", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
@@ -25,11 +25,11 @@ export class Chart {
     this.redraw();
   }
 
-  show(symbol, minutes) {
+  show(symbol, minutes, notice) {
     this.unsubscribe();
-    [this.symbol, this.minutes] = [symbol, minutes];
+    [this.symbol, this.minutes, this.notice] = [symbol, minutes, notice];
     this.candles = []; this.places.clear(); this.corrected.clear(); this.older = "idle"; this.fresh = true;
-    put(this.message, "");
+    put(this.message, notice);
     this.redraw();
     this.subscribe();
   }
@@ -37,17 +37,26 @@ export class Chart {
   reconnect() { this.failures = 0; this.link?.close(); }
 
   connect() {
-    this.state("connecting", "");
+    this.state("connecting");
     const link = (this.link = socket());
-    link.onopen = () => { this.failures = 0; this.state("live", "good"); this.subscribe(); };
+    link.onopen = () => { this.failures = 0; this.state("live"); this.subscribe(); };
     link.onmessage = (event) => this.take(JSON.parse(event.data));
     link.onclose = (event) => {
-      this.state(event.reason ? `not live: ${event.reason}` : "not live", "warn");
+      this.state(event.reason ? `not live: ${event.reason}` : "not live");
       setTimeout(() => this.connect(), Math.min(MOST_WAIT_MS, 500 * 2 ** this.failures++));
     };
   }
 
-  state(text, kind) { put(this.live, text); this.live.className = `badge ${kind}`; }
+  state(text) { this.linked = text; this.tellLive(); }
+
+  // Changes come by way of this service, whose name is empty while it answers.
+  without(service) { if (this.away !== service) { this.away = service; this.tellLive(); } }
+
+  tellLive() {
+    const text = this.linked === "live" && this.away ? `not live: ${this.away} is away` : this.linked;
+    put(this.live, text);
+    this.live.className = `badge ${{ live: "good", connecting: "" }[text] ?? "warn"}`;
+  }
 
   say(message) { if (this.link?.readyState === WebSocket.OPEN) this.link.send(JSON.stringify(message)); }
 
@@ -61,7 +70,7 @@ export class Chart {
 
   take(frame) {
     if (frame.type === "error") return put(this.message, frame.message);
-    if (frame.type === "subscription_result") return put(this.message, frame.failed_subscriptions?.length ? frame.message : "");
+    if (frame.type === "subscription_result") return put(this.message, frame.failed_subscriptions?.length ? frame.message : this.notice);
     if (frame.symbol !== this.symbol || frame.timeframe !== `${this.minutes}m`) return;
     if (frame.type === "initial_history") {
       // After a reconnect what was scrolled to stays.

@@ -13,12 +13,13 @@ const chart = new Chart(at("chart"), at("legend"), at("chart-price"), at("live")
 const list = new SymbolList(at("symbols"), at("search"), at("order"), at("symbols-count"), (name) => show(name, minutes));
 
 function fromAddress() {
-  const [name, frame] = decodeURIComponent(location.hash.slice(1)).split("/");
+  let name = "", frame = "";
+  try { [name, frame] = decodeURIComponent(location.hash.slice(1)).split("/"); } catch { /* Not an address of ours. */ }
   const number = Number(frame);
   return [name || "", Number.isInteger(number) && number >= 1 && number <= 43200 ? number : 1];
 }
 
-function show(name, frame) {
+function show(name, frame, notice = "") {
   if (!name || (name === symbol && frame === minutes)) return;
   const moved = name !== symbol;
   [symbol, minutes] = [name, frame];
@@ -28,7 +29,7 @@ function show(name, frame) {
   at("timeframe").value = minutes;
   for (const button of at("presets").children) button.setAttribute("aria-pressed", String(Number(button.dataset.minutes) === minutes));
   list.select(symbol);
-  chart.show(symbol, minutes);
+  chart.show(symbol, minutes, notice);
   showChosen();
   if (moved) { at("months").replaceChildren(); tellMonths(); }
 }
@@ -55,7 +56,8 @@ async function tellOverview() {
     showWorkers(found.workers, found.unavailable);
     showWeight(found.weight);
     showJobs(found.jobs);
-    alertOf(found.unavailable.length ? `No answer from ${found.unavailable.join(", ")}: what only they know is not shown.` : "");
+    alertOf(whoIsAway(found.unavailable));
+    chart.without(found.unavailable.includes("redis") ? "Valkey" : "");
     if (!symbol) begin(found.tickers);
     showChosen();
   } catch (error) {
@@ -64,11 +66,19 @@ async function tellOverview() {
   }
 }
 
+function whoIsAway(services) {
+  const names = services.map((each) => ({ postgres: "Postgres", clickhouse: "ClickHouse", redis: "Valkey" })[each] ?? each);
+  if (!names.length) return "";
+  return names.length === 1 ? `${names[0]} does not answer: what only it knows is not shown.` : `${names.join(" and ")} do not answer: what only they know is not shown.`;
+}
+
+function noSuch(name) { return !name || known.has(name) ? "" : `There is no symbol ${name} here.`; }
+
 function begin(tickers) {
   const [wanted, frame] = fromAddress();
   const busiest = [...tickers].sort((a, b) => (b.trades_per_s ?? 0) - (a.trades_per_s ?? 0))[0];
   const name = known.has(wanted) ? wanted : known.has("BTCUSDT") ? "BTCUSDT" : busiest?.symbol;
-  if (name) show(name, frame);
+  if (name) show(name, frame, noSuch(wanted));
   else at("chart-title").textContent = "No symbol yet: is runcollectors running?";
 }
 
@@ -110,7 +120,7 @@ at("theme").addEventListener("click", () => {
   chart.colour();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.colour());
-addEventListener("hashchange", () => { const [name, frame] = fromAddress(); if (known.has(name)) show(name, frame); });
+addEventListener("hashchange", () => { const [name, frame] = fromAddress(); if (known.has(name)) show(name, frame); else at("chart-message").textContent = noSuch(name); });
 document.addEventListener("keydown", (event) => {
   if (event.key === "/" && !["INPUT", "SELECT", "TEXTAREA"].includes(document.activeElement.tagName)) { event.preventDefault(); at("search").focus(); }
 });

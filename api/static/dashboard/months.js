@@ -34,6 +34,8 @@ function cell(symbol, month) {
   if (month.duplicates) parts.push(`${count(month.duplicates)} twice`);
   if (month.absent) parts.push(`${count(month.absent)} absent upstream`);
   if (month.open_gaps) parts.push(`${month.open_gaps} open gaps`);
+  // Nothing to look at behind it, and nothing to walk past with the Tab key.
+  if (month.state === "none") return make("span", { className: "month none", role: "img", title: parts.join(", "), ariaLabel: parts.join(", ") });
   const query = new URLSearchParams({ q: symbol });
   const page = month.state === "partial" ? "collectors/gap" : "integrity/monthcheck";
   return make("a", { className: `month ${month.state}`, href: `/admin/${page}/?${query}`, title: parts.join(", "), ariaLabel: parts.join(", ") }, sign);

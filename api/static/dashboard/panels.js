@@ -7,7 +7,7 @@ const at = (id) => document.getElementById(id);
 const LATE_MS = 10000;
 
 export function showTotals({ totals }) {
-  put(at("total-collecting"), `${count(totals.collecting)} of ${count(totals.symbols)}`);
+  put(at("total-collecting"), totals.collecting == null ? "–" : `${count(totals.collecting)} of ${count(totals.symbols)}`);
   put(at("total-rate"), rate(totals.trades_per_s));
   put(at("total-lag"), lag(totals.lag_ms));
   put(at("total-delay"), lag(totals.storage_delay_ms));
@@ -28,8 +28,8 @@ export function showWorkers(workers, unavailable) {
   }
   body.replaceChildren(...workers.map((each) => {
     const host = each.owner.split(":")[0];
-    const waiting = each.spooled_batches ? `${each.spooled_batches} batches on disk, ${lag(each.storage_delay_ms)}` : `${count(each.waiting_rows)}, ${lag(each.storage_delay_ms)}`;
-    const cells = [`${host} ${each.number}`, String(each.shards.length), `${each.subscribed}/${each.symbols}`, rate(each.trades_per_s), lag(each.lag_ms), waiting];
+    const waiting = each.spooled_batches ? `${count(each.spooled_batches)} batches on disk` : `${brief(each.waiting_rows)} trades`;
+    const cells = [`${host} ${each.number}`, String(each.shards.length), `${each.subscribed}/${each.symbols}`, rate(each.trades_per_s), lag(each.lag_ms), `${waiting} for ${lag(each.storage_delay_ms)}`];
     return make("tr", { title: `${each.owner}, shards ${each.shards.join(" ")}, ${each.reconnects} reconnects` }, ...cells.map((text) => make("td", {}, text)));
   }));
 }

@@ -11,7 +11,7 @@ const STATES = { paused: "paused", left_out: "left out", not_trading: "not tradi
 
 export class SymbolList {
   constructor(list, search, order, total, choose) {
-    Object.assign(this, { list, search, order, total, choose, rows: new Map(), tickers: [], chosen: "" });
+    Object.assign(this, { list, search, order, total, choose, rows: new Map(), tickers: [], chosen: "", stop: null });
     search.addEventListener("input", () => this.arrange());
     order.addEventListener("change", () => this.arrange());
     search.addEventListener("keydown", (event) => {
@@ -22,7 +22,11 @@ export class SymbolList {
         if (event.key === "Enter") first?.click();
       }
     });
+    // One stop for the Tab key, however many there are; from there the arrow keys lead on.
+    list.addEventListener("focusin", (event) => this.stopAt(event.target));
     list.addEventListener("keydown", (event) => {
+      const end = { Home: "firstElementChild", End: "lastElementChild" }[event.key];
+      if (end) { event.preventDefault(); list[end]?.querySelector("button")?.focus(); return; }
       const next = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
       if (!next) return;
       event.preventDefault();
@@ -58,7 +62,7 @@ export class SymbolList {
   make(symbol) {
     const dot = make("span", { className: "dot" });
     const [name, price, pace, heard] = [make("span", {}, dot, symbol), make("span"), make("span"), make("span")];
-    const button = make("button", { type: "button" }, name, price, pace, heard);
+    const button = make("button", { type: "button", tabIndex: -1 }, name, price, pace, heard);
     button.dataset.symbol = symbol;
     return { button, dot, price, pace, heard, item: make("li", {}, button) };
   }
@@ -67,15 +71,28 @@ export class SymbolList {
     const wanted = this.search.value.trim().toUpperCase();
     const shown = this.tickers.filter((each) => each.symbol.includes(wanted)).sort(ORDERS[this.order.value]);
     put(this.total, wanted ? `${shown.length} of ${this.tickers.length}` : String(this.tickers.length));
+    if (!shown.length && this.tickers.length) {
+      this.list.replaceChildren(make("li", { className: "empty" }, `No symbol has ${wanted} in its name.`));
+      return;
+    }
     const items = shown.map((each) => this.rows.get(each.symbol).item);
     // The order of what people are walking through does not change under them.
     const walking = this.list.contains(document.activeElement) && items.length === this.list.children.length;
     if (!walking && (items.length !== this.list.children.length || items.some((item, n) => this.list.children[n] !== item))) this.list.replaceChildren(...items);
+    if (!this.list.contains(this.stop)) this.stopAt(this.list.querySelector("[aria-current]") ?? this.list.querySelector("button"));
+  }
+
+  stopAt(button) {
+    if (this.stop) this.stop.tabIndex = -1;
+    this.stop = button;
+    if (button) button.tabIndex = 0;
   }
 
   select(symbol) {
     this.rows.get(this.chosen)?.button.removeAttribute("aria-current");
     this.chosen = symbol;
-    this.rows.get(symbol)?.button.setAttribute("aria-current", "true");
+    const button = this.rows.get(symbol)?.button;
+    button?.setAttribute("aria-current", "true");
+    if (button && this.list.contains(button)) this.stopAt(button);
   }
 }
