@@ -169,6 +169,11 @@ class Window:
         until = END_OF_TIME // span * span + span if end is None else end // (span * 1000) * span + span
         return cls(since, max(since, until))
 
+    @property
+    def milliseconds(self) -> range:
+        """The same in ms."""
+        return range(self.since * 1000, self.until * 1000)
+
     def within(self, first_second: int, last_second: int, timeframe: int) -> Window:
         """The part of it that can hold trades of [first_second, last_second]."""
         span = timeframe * 60

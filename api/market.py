@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,10 @@ from dataprovider.decimals import to_text
 from integrity.checks import coverage
 
 logger = logging.getLogger(__name__)
+
+#: What is read around a window to see which ids come before and behind it (seconds): as a rule that is enough, and a
+#: question of its own is not asked.
+MARGIN = 60
 
 
 async def candles(store: Store, symbol: str, asked: Candles) -> tuple[bytes, int, str | None]:
@@ -87,16 +90,15 @@ async def _found(store: Store, symbol: str, asked: Candles) -> _Found:
     )
     newest_first = asked.start_time is None
     # One more than asked for: its ids say whether the candle beside it is whole.
-    found, (before, after) = await asyncio.gather(
-        read_candles(store, symbol, window, asked.timeframe, asked.limit + 1, newest_first=newest_first),
-        neighbours(store, symbol, window, oldest // 1000, newest // 1000),
+    read = await read_candles(
+        store, symbol, window, asked.timeframe, asked.limit + 1, newest_first=newest_first, margin=MARGIN
     )
+    found = [each for each in read if each.open_time in window.milliseconds]
     if not found:
         await check_known(store, symbol)
-    others = None
+    others = beside = None
     if len(found) > asked.limit:
         beside = found.pop()
-        before, after = (beside.last_id, after) if newest_first else (before, beside.first_id)
         others = (
             link("prev", asked.dict(), end_time=beside.open_time)
             if newest_first
@@ -104,6 +106,17 @@ async def _found(store: Store, symbol: str, asked: Candles) -> _Found:
         )
     if newest_first:
         found.reverse()
+    before = max((each.last_id for each in read if found and each.open_time < found[0].open_time), default=None)
+    after = min((each.first_id for each in read if found and each.open_time > found[-1].open_time), default=None)
+    # Ids that go on are told by the rows beside; where they do not, whoever is nearest is looked for.
+    begins = beside is not None and newest_first
+    begins = begins or oldest // 1000 >= window.since or (before is not None and before + 1 == found[0].first_id)
+    ends = beside is not None and not newest_first
+    ends = ends or newest // 1000 < window.until or (after is not None and after - 1 == found[-1].last_id)
+    if not (begins and ends):
+        near = await neighbours(store, symbol, window, oldest // 1000, newest // 1000)
+        before = before if beside is not None and newest_first else near[0]
+        after = after if beside is not None and not newest_first else near[1]
     return _Found(found, asked.timeframe, before, after, newest, others)
 
 
@@ -131,21 +144,29 @@ async def evidence_for(
 
 
 async def read_candles(
-    store: Store, symbol: str, window: Window, timeframe: int, limit: int, *, newest_first: bool
+    store: Store, symbol: str, window: Window, timeframe: int, limit: int, *, newest_first: bool, margin: int = 0
 ) -> list[Candle]:
-    """The first `limit` candles of the window, or the last ones, newest first."""
+    """The first `limit` candles of the window, or the last ones, newest first.
+
+    Beside them what lies in the `margin` seconds before and behind the window: partial candles.
+    """
     found: list[Candle] = []
+    inside = 0
     for piece in window.pieces(timeframe, limit, newest_first=newest_first):
         rows = await store.query(
             "candles_last" if newest_first else "candles_first",
             symbol=symbol,
             timeframe=timeframe,
-            since=piece.since,
-            until=piece.until,
-            limit=limit - len(found),
+            since=max(0, piece.since - margin) if piece.since == window.since else piece.since,
+            until=piece.until + margin if piece.until == window.until else piece.until,
+            limit=limit - inside + (2 if margin else 0),
         )
-        found += map(Candle.from_row, rows)
-        if len(found) == limit:
+        for candle in map(Candle.from_row, rows):
+            is_inside = candle.open_time in window.milliseconds
+            if inside < limit or not is_inside:
+                found.append(candle)
+                inside += is_inside
+        if inside == limit:
             break
     return found
 

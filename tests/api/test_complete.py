@@ -54,6 +54,17 @@ def test_ids_that_are_absent_upstream_are_no_holes(server: Server, clickhouse: C
     assert complete(server, timeframe=2) == [False, True, True, True, False, True, False]
 
 
+def test_an_id_that_lies_further_away_than_the_next_minute_counts(
+    server: Server, clickhouse: ClickHouse, symbol: Symbol
+) -> None:
+    # 103 lies before 102 and 106 behind 107: beside the third minute the ids do not go on, a minute away they do.
+    minutes = {100: 0, 101: 0, 103: 0, 102: 1, 104: 2, 105: 2, 107: 3, 106: 4}
+    store(clickhouse, [Row(number, NEW_YEAR + minute * MINUTE, first=number) for number, minute in minutes.items()])
+    third = NEW_YEAR + 2 * MINUTE
+    assert complete(server, start_time=third, end_time=third) == [True]
+    assert complete(server, end_time=third, limit=1) == [False]
+
+
 def test_a_hole_that_is_only_partly_absent_is_a_hole(server: Server, clickhouse: ClickHouse, symbol: Symbol) -> None:
     store(clickhouse, per_minute(range(6), without=(104, 105, 106)))
     absent(symbol, 104, 105)
