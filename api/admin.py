@@ -23,6 +23,7 @@ class ApiKeyAdmin(Operated):
     search_fields = ("name", "prefix")
     fields = ("name", "scope")
     actions: Any = ("revoke",)
+    operated_by = "an administrator"
 
     @admin.display(boolean=True, description="valid")
     def valid(self, key: ApiKey) -> bool:
@@ -60,6 +61,8 @@ class ApiKeyAdmin(Operated):
         title="Revoke", button="Revoke these keys", explanation="They are refused everywhere within seconds, for good."
     )
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        keys = list(queryset.filter(revoked_at=None))
         done = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
+        self.remember(request, keys, "Revoked.")
         text = f"{done} {'key is' if done == 1 else 'keys are'} revoked, everywhere within seconds."
         self.message_user(request, text, messages.SUCCESS)

@@ -99,7 +99,9 @@ class SymbolAdmin(Operated):
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Symbol], *, enabled: bool) -> None:
         selected = queryset.count()
+        switched = list(queryset.exclude(enabled=enabled))
         changed = switch(queryset, enabled=enabled)
+        self.remember(request, switched, "Switched on." if enabled else "Switched off.")
         what = "collected" if enabled else "no longer collected"
         if changed:
             are = "is" if changed == 1 else "are"

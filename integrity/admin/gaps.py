@@ -142,8 +142,11 @@ class RecoverableGapAdmin(GapAdmin):
             queue.retry(job)
         plan_gaps()
         RecoveryJob.objects.filter(gaps__in=gaps, status=JobStatus.PENDING).update(priority=NOW_PRIORITY)
+        self.remember(request, gaps, "Recovered next.")
         if gaps:
             self.message_user(request, f"{counted(len(gaps), 'gap')} next in turn.", messages.SUCCESS)
+        if not total:
+            self.message_user(request, "None of the selected gaps exists any more.", messages.WARNING)
         if left := total - len(gaps):
             self.message_user(request, f"{counted(left, 'gap')} closed already and left alone.", messages.WARNING)
 
@@ -162,13 +165,16 @@ class RecoverableGapAdmin(GapAdmin):
                 form=form,
                 button="Accept as absent upstream",
             )
-        done, total = 0, len(queryset)
+        accepted, total = [], len(queryset)
         for gap in queryset:
             evidence = {"source": "person", "by": request.user.get_username(), "reason": form.cleaned_data["reason"]}
             try:
-                done += mark_absent(gap, evidence)
+                if mark_absent(gap, evidence):
+                    accepted.append(gap)
             except IllegalTransition:
                 continue
+        self.remember(request, accepted, f"Accepted as absent upstream: {form.cleaned_data['reason']}")
+        done = len(accepted)
         level = messages.SUCCESS if done == total else messages.WARNING
         self.message_user(request, f"{done} of {counted(total, 'gap')} accepted as absent upstream.", level)
         return None

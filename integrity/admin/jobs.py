@@ -10,11 +10,14 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Max, QuerySet, When
 from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path
+from django.utils.formats import localize
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from collectors.admin import ReadOnly, confirmed, list_link, row_link, rows_per
 from dataprovider.numbers import counted
 from integrity.admin.progress import Standing
+from integrity.admin.shapes import outcome
 from integrity.models import JobEvent, JobStatus, RecoveryJob
 from integrity.recovery import queue
 
@@ -22,8 +25,9 @@ from integrity.recovery import queue
 PRIORITY_STEP = 50
 #: So many batches are offered to choose from, the newest.
 MOST_BATCHES = 10
-#: So many jobs are told of at once.
+#: So many jobs are told of at once, and so many new events of one.
 MOST_ASKED = 200
+MOST_EVENTS = 100
 
 
 class BatchFilter(admin.SimpleListFilter):
@@ -45,9 +49,13 @@ class BatchFilter(admin.SimpleListFilter):
 class JobEventInline(admin.TabularInline[JobEvent, RecoveryJob]):
     model = JobEvent
     verbose_name_plural = "What happened to it"
-    fields = readonly_fields = ("at", "status", "text")
+    fields = readonly_fields = ("when", "status", "text")
     extra = 0
     can_delete = False
+
+    @admin.display(description="at (UTC)")
+    def when(self, event: JobEvent) -> SafeString:
+        return format_html('<time data-event="{}">{}</time>', event.pk, localize(event.at))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -78,11 +86,11 @@ class RecoveryJobAdmin(ReadOnly):
     actions = ("retry", "cancel", "sooner", "later")
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("symbol_link", "range", "state", "progress", "position_now", "time", "why")}),
-        ("What it got", {"fields": ("stored", "rows_read", "gaps_link", "result")}),
+        ("What it got", {"fields": ("stored", "rows_read", "gaps_link", "outcome")}),
         ("Its place in the queue", {"fields": ("source", "priority", "batch_link", "attempts", "next_attempt_at")}),
         (
             "Who has it",
-            {"fields": ("owner", "heartbeat_at", "cancel_requested", "created_at", "started_at", "finished_at")},
+            {"fields": ("owner", "heartbeat_at", "cancelling", "created_at", "started_at", "finished_at")},
         ),
     )
 
@@ -96,13 +104,25 @@ class RecoveryJobAdmin(ReadOnly):
         return [own, *super().get_urls()]
 
     def progress_view(self, request: HttpRequest) -> JsonResponse:
-        """How far the jobs `ids` (comma separated) are: {"jobs": {id: Standing.as_json}}."""
+        """How far the jobs `ids` (comma separated) are: {"jobs": {id: Standing.as_json}}.
+
+        With `events=ID` also what happened to that job after its event number `after`, the oldest first:
+        {"events": [{"id", "at", "status", "text"}]}.
+        """
         if not self.has_view_permission(request):
             raise PermissionDenied("Your user may not look at recovery jobs.")
-        ids = [each for each in request.GET.get("ids", "").split(",") if each.isascii() and each.isdecimal()]
-        # More digits than a key has would be refused by Postgres.
-        found = RecoveryJob.objects.filter(pk__in=[int(each) for each in ids[:MOST_ASKED] if len(each) < 19])
-        return JsonResponse({"jobs": {job.pk: Standing.of(job).as_json() for job in found.select_related("symbol")}})
+        ids = [int(each) for each in request.GET.get("ids", "").split(",") if _is_key(each)]
+        found = RecoveryJob.objects.filter(pk__in=ids[:MOST_ASKED])
+        answer: dict[str, Any] = {
+            "jobs": {job.pk: Standing.of(job).as_json() for job in found.select_related("symbol")}
+        }
+        job, after = (request.GET.get(each, "") for each in ("events", "after"))
+        if _is_key(job) and _is_key(after):
+            answer["events"] = [
+                {"id": event.pk, "at": localize(event.at), "status": event.get_status_display(), "text": event.text}
+                for event in JobEvent.objects.filter(job=int(job), pk__gt=int(after))[:MOST_EVENTS]
+            ]
+        return JsonResponse(answer)
 
     @admin.display(description="status", ordering="status")
     def state(self, job: RecoveryJob) -> SafeString:
@@ -136,6 +156,14 @@ class RecoveryJobAdmin(ReadOnly):
         count = getattr(job, "of_gaps", 0)
         return list_link("collectors_gap", count, recovery_jobs__id__exact=job.pk) if count else "–"
 
+    @admin.display(description="result")
+    def outcome(self, job: RecoveryJob) -> str:
+        return outcome(job.result)
+
+    @admin.display(description="cancelling")
+    def cancelling(self, job: RecoveryJob) -> str:
+        return "asked for, ends within seconds" if job.cancel_requested else "–"
+
     @admin.display(description="symbol")
     def symbol_link(self, job: RecoveryJob) -> SafeString:
         return row_link(job.symbol, job.symbol.name)
@@ -154,8 +182,9 @@ class RecoveryJobAdmin(ReadOnly):
     @admin.action(description="Try again now …", permissions=["operate"])
     @confirmed(title="Try again now", explanation="Jobs that were set aside, cancelled or wait are tried in a moment.")
     def retry(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> None:
-        done = sum(queue.retry(job) for job in queryset)
-        self._tell(request, done, len(queryset), "tried again in a moment", "running or done")
+        done = [job for job in queryset if queue.retry(job)]
+        self.remember(request, done, "Tried again.")
+        self._tell(request, len(done), len(queryset), "tried again in a moment", "running or done")
 
     @admin.action(description="Cancel …", permissions=["operate"])
     @confirmed(
@@ -165,10 +194,11 @@ class RecoveryJobAdmin(ReadOnly):
         "tried again. A hole between stored trades is still a gap for the next check.",
     )
     def cancel(self, request: HttpRequest, queryset: QuerySet[RecoveryJob]) -> None:
-        done = sum(queue.cancel(job) for job in queryset)
+        done = [job for job in queryset if queue.cancel(job)]
+        self.remember(request, done, "Cancelled.")
         self._tell(
             request,
-            done,
+            len(done),
             len(queryset),
             "cancelled (what runs ends within seconds). A hole between stored trades is still a gap for the next check",
             "over already",
@@ -185,8 +215,10 @@ class RecoveryJobAdmin(ReadOnly):
     def _move(self, request: HttpRequest, queryset: QuerySet[RecoveryJob], step: int) -> None:
         total = len(queryset)
         waiting = queryset.filter(status=JobStatus.PENDING, priority__gt=-1000, priority__lt=1000)
+        moved, what = list(waiting), f"priority {abs(step)} {'higher' if step > 0 else 'lower'}"
         done = waiting.update(priority=F("priority") + step)
-        self._tell(request, done, total, f"priority {abs(step)} {'higher' if step > 0 else 'lower'}", "not waiting")
+        self.remember(request, moved, f"{what.capitalize()}.")
+        self._tell(request, done, total, what, "not waiting")
 
     def _tell(self, request: HttpRequest, done: int, total: int, what: str, otherwise: str) -> None:
         if done:
@@ -197,3 +229,8 @@ class RecoveryJobAdmin(ReadOnly):
             self.message_user(request, text, messages.WARNING)
         if not total:
             self.message_user(request, "None of the selected jobs exists any more.", messages.WARNING)
+
+
+def _is_key(text: str) -> bool:
+    """Whether it can be the key of a row: more digits would be refused by Postgres."""
+    return text.isascii() and text.isdecimal() and len(text) < 19

@@ -123,12 +123,14 @@ class RecoverableSymbolAdmin(SymbolAdmin):
                 button="Backfill",
             )
         asked, made, batch = 0, 0, f"admin {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())}"
-        for symbol in queryset:
+        for symbol in (symbols := list(queryset)):
             first = max(form.cleaned_data["first"], symbol.onboard_date.astimezone(UTC).date())
             for first_day, last_day in months(first, form.cleaned_data["last"]):
                 job = (symbol, first_day, last_day)
                 asked += 1
                 made += queue.add_days_job(*job, source=form.cleaned_data["source"], batch=batch)[1]
+        days = f"{form.cleaned_data['first']} to {form.cleaned_data['last']}"
+        self.remember(request, symbols, f"Backfill of {days} asked for.")
         if made:
             text = f"{counted(made, 'job')} now waiting for a worker"
             link = list_link("integrity_recoveryjob", "watch them", batch=batch)

@@ -216,6 +216,7 @@ class DaysRecovery:
                 early = page.timestamp < until_ms
                 if not early.any():
                     return None
+                self._behind(int(page.timestamp[-1]) - from_ms, until_ms - from_ms)
                 self._moved(len(page), self._filler.fill(selected(page, early)))
                 if not early.all() or len(page) < PAGE:
                     return None
@@ -243,6 +244,7 @@ class DaysRecovery:
         if day in self._left:
             self._left.remove(day)
             self._progress.units_done += 1
+            self._behind(0, 1)
         self._save_left()
 
     def _save_left(self) -> None:
@@ -259,10 +261,14 @@ class DaysRecovery:
         def moved(read: int, stored: int) -> None:
             nonlocal behind
             behind += read
-            self._progress.result["part_of_day"] = round(behind / rows, 3) if behind < rows else 0
+            self._behind(behind, rows)
             self._moved(read, stored)
 
         return moved
+
+    def _behind(self, done: int, total: int) -> None:
+        """How much of the day it is at is behind it, in trades or in time; a whole day counts when it is finished."""
+        self._progress.result["part_of_day"] = round(done / total, 3) if 0 < done < total else 0
 
     def _moved(self, read: int, stored: int) -> None:
         self._progress.rows_read += read

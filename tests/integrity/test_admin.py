@@ -10,7 +10,7 @@ from django.test import Client
 
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
-from integrity.admin.shapes import duration
+from integrity.admin.shapes import duration, outcome
 from integrity.models import CheckResult, IntegrityRun, JobKind, JobStatus, MonthCheck, RecoveryJob
 from integrity.models.jobs import NOW_PRIORITY
 from integrity.recovery import queue
@@ -94,6 +94,17 @@ def test_a_job_shows_its_progress_its_time_left_and_its_events(admin: Client) ->
     assert "Taken by one." in detail
     told = admin.get(f"/admin/integrity/recoveryjob/progress/?ids={job.pk},x,{'9' * 30}").json()["jobs"][str(job.pk)]
     assert (told["done"], told["total"], told["over"], told["fields"]["percent"]) == (40.5, 100, False, "40 %")
+    wanted, taken = job.events.all()
+    address = f"/admin/integrity/recoveryjob/progress/?ids={job.pk}&events={job.pk}&after="
+    assert [each["id"] for each in admin.get(f"{address}0").json()["events"]] == [wanted.pk, taken.pk]
+    (event,) = admin.get(f"{address}{wanted.pk}").json()["events"]
+    assert event == {
+        "id": taken.pk,
+        "at": f"{taken.at:%Y-%m-%d %H:%M:%S}",
+        "status": "running",
+        "text": "Taken by one.",
+    }
+    assert "events" not in admin.get(f"{address}{'9' * 30}").json()
 
 
 def test_jobs_are_cancelled_retried_and_moved(admin: Client) -> None:
@@ -117,11 +128,45 @@ def test_jobs_are_cancelled_retried_and_moved(admin: Client) -> None:
 def test_recover_now_makes_a_job_or_takes_up_the_one_that_was_set_aside(admin: Client) -> None:
     gap = make_gap(make_symbol("AUSDT"), 5, 9)
     assert "1 gap next in turn" in act(admin, "collectors/gap", "recover_now", gap.pk, **SURE)
+    assert "None of the selected gaps exists" in act(admin, "collectors/gap", "recover_now", gap.pk + 1)
     assert RecoveryJob.objects.get().status == JobStatus.PENDING
     RecoveryJob.objects.update(status=JobStatus.FAILED, attempts=8)
     act(admin, "collectors/gap", "recover_now", gap.pk, **SURE)
     assert (RecoveryJob.objects.get().status, RecoveryJob.objects.get().attempts) == (JobStatus.PENDING, 0)
     assert RecoveryJob.objects.get().priority == NOW_PRIORITY
+
+
+def test_who_did_what_is_in_the_history_of_each_row(admin: Client) -> None:
+    symbol = make_symbol()
+    job = make_job(symbol)
+    gap = Gap.objects.get()
+    taken = (
+        ("collectors/symbol", symbol.pk, "disable", "Switched off."),
+        ("collectors/symbol", symbol.pk, "enable", "Switched on."),
+        ("collectors/symbol", symbol.pk, "backfill", "Backfill of 2024-01-01 to 2024-01-02 asked for."),
+        ("collectors/gap", gap.pk, "recover_now", "Recovered next."),
+        ("integrity/recoveryjob", job.pk, "later", "Priority 50 lower."),
+        ("integrity/recoveryjob", job.pk, "cancel", "Cancelled."),
+        ("integrity/recoveryjob", job.pk, "retry", "Tried again."),
+        ("collectors/gap", gap.pk, "accept_as_absent", "Accepted as absent upstream: it never was."),
+    )
+    more = {"first": "2024-01-01", "last": "2024-01-02", "source": "auto", "reason": "it never was."}
+    for page, row, action, what in taken:
+        act(admin, page, action, row, **SURE, **more)
+        history = admin.get(f"/admin/{page}/{row}/history/").content.decode()
+        assert history.count(what) == 1, action
+        assert "<td>boss</td>" in history
+    # What was so already was not done by anybody.
+    act(admin, "collectors/symbol", "enable", symbol.pk, **SURE)
+    assert admin.get(f"/admin/collectors/symbol/{symbol.pk}/history/").content.decode().count("Switched on.") == 1
+
+
+def test_a_job_tells_its_result_in_words() -> None:
+    assert outcome({}) == "–"
+    days = ["2024-01-01", "2024-01-02", "2024-01-03", "2024-02-01"]
+    told = "4 days to do: 2024-01-01 to 2024-01-03, 2024-02-01. 1 day without an archive: 2024-01-09."
+    assert outcome({"left": days, "no_archive": ["2024-01-09"], "part_of_day": 0.5}) == told
+    assert outcome({"absent": 1}) == "1 id absent upstream."
 
 
 def test_gaps_are_found_by_their_age(admin: Client) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse.shards import shard_of
-from integrity.models import JobStatus, RecoveryJob
+from integrity.models import JobStatus, RecoveryJob, Source
 from integrity.recovery import queue
+from integrity.recovery.daysrecovery import DaysRecovery
+from integrity.recovery.fill import Stopped
 from integrity.recovery.gapplan import plan_gaps
+from integrity.recovery.queue import Progress
 from tests.clickhouse.trades import Row, columns
 from tests.fixtures_exchange import RunningExchange
 from tests.fixtures_recovery import Recovery, Stored
@@ -175,3 +179,20 @@ def test_an_exchange_that_says_no_makes_jobs_wait_with_the_reason(recovered: Rec
     recovered.exchange.delete("/simulator/faults")
     (job,) = recovered.again()
     assert job.status == JobStatus.DONE
+
+
+def test_a_day_that_comes_by_rest_says_how_much_of_it_is_behind(recovered: Recovery) -> None:
+    day = datetime.now(UTC).date() - timedelta(days=1)
+    queue.add_days_job(recovered.symbol(), day, day, source=Source.REST, batch="test")
+    job = queue.claim("test")
+    assert job is not None
+    progress, parts = Progress.of(job), []
+
+    def look() -> bool:
+        parts.append(progress.result.get("part_of_day", 0))
+        return len(parts) > 40
+
+    with pytest.raises(Stopped):
+        DaysRecovery(job, recovered.tools, progress, look).run()
+    assert parts == sorted(parts)
+    assert 0 < parts[-1] < 1

@@ -1,6 +1,9 @@
 // Keeps the bars and texts of jobs moving, and names each cell of a list by its column where a phone shows rows as cards.
 const EVERY = 2000;
 
+// The newest event that a job's page shows: what comes after it is added.
+let newest = [...document.querySelectorAll("#events-group time[data-event]")].at(-1);
+
 const address = document.getElementById("rooms")?.dataset.progress;
 const over = new Set();
 
@@ -24,15 +27,34 @@ function show(id, job) {
   if (job.over) over.add(id);
 }
 
+function news(events) {
+  for (const event of events) {
+    const row = newest.closest("tr").cloneNode(true);
+    row.id = `events-${event.id}`;
+    row.querySelector(".original p")?.remove();
+    row.querySelector(".field-status p").textContent = event.status;
+    row.querySelector(".field-text p").textContent = event.text;
+    newest.closest("tr").after(row);
+    newest = row.querySelector("time");
+    newest.dataset.event = event.id;
+    newest.textContent = event.at;
+  }
+}
+
 async function look() {
   const ids = wanted();
   if (!ids.length) return;
   if (!document.hidden) {
     try {
-      const answer = await fetch(`${address}?ids=${ids.join(",")}`, { headers: { Accept: "application/json" } });
+      const events = newest ? `&events=${location.pathname.match(/\/(\d+)\//)?.[1]}&after=${newest.dataset.event}` : "";
+      const answer = await fetch(`${address}?ids=${ids.join(",")}${events}`, { headers: { Accept: "application/json" } });
       // Logged out meanwhile, or no right to look: nothing moves any more, and asking again changes nothing.
       if (answer.redirected || answer.status === 403) return;
-      if (answer.ok) for (const [id, job] of Object.entries((await answer.json()).jobs)) show(id, job);
+      if (answer.ok) {
+        const found = await answer.json();
+        for (const [id, job] of Object.entries(found.jobs)) show(id, job);
+        news(found.events ?? []);
+      }
     } catch {
       // The server is away for a moment: the next look may find it.
     }
