@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from collectors.models import Symbol, SymbolStatus
 from dataprovider.clickhouse.shards import shard_of
@@ -82,15 +82,23 @@ def sync_symbols(entries: Iterable[Mapping[str, Any]]) -> SyncResult:
     return SyncResult(len(listed), len(added), len(changed), len(gone), skipped)
 
 
-def wanted_symbols(only: Iterable[str] = ()) -> dict[int, frozenset[str]]:
-    """Shard -> names to collect: enabled, trading or about to, and in `only` when that is not empty."""
-    query = Symbol.objects.filter(Q(enabled=True) & Q(status__in=COLLECTED))
-    names = set(only)
+def to_collect(only: Collection[str] = ()) -> QuerySet[Symbol]:
+    """Contracts to collect: enabled, trading or about to, and in `only` (LOAD_ONLY_TICKERS) when that is not empty."""
+    query = Symbol.objects.filter(enabled=True, status__in=COLLECTED)
+    return query.filter(name__in=only) if only else query
+
+
+def wanted_symbols(only: Collection[str] = ()) -> dict[int, frozenset[str]]:
+    """Shard -> names to collect."""
     shards: dict[int, set[str]] = {}
-    for name, shard in query.values_list("name", "shard"):
-        if not names or name in names:
-            shards.setdefault(shard, set()).add(name)
+    for name, shard in to_collect(only).values_list("name", "shard"):
+        shards.setdefault(shard, set()).add(name)
     return {shard: frozenset(found) for shard, found in shards.items()}
+
+
+def unlisted(only: Collection[str]) -> list[str]:
+    """Names in `only` that no contract has: slips, as a rule. Raises django.db.Error."""
+    return sorted(set(only) - set(Symbol.objects.filter(name__in=only).values_list("name", flat=True)))
 
 
 def _symbol(entry: Mapping[str, Any]) -> Symbol:

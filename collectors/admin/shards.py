@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from collectors.admin.operating import ReadOnly
 from collectors.admin.shapes import list_link
-from collectors.directory import COLLECTED
-from collectors.models import CollectorHost, ShardLease, Symbol
+from collectors.directory import to_collect
+from collectors.models import CollectorHost, ShardLease
 
 
 @admin.register(ShardLease)
@@ -23,7 +24,7 @@ class ShardLeaseAdmin(ReadOnly):
 
     @admin.display(description="symbols")
     def symbols(self, lease: ShardLease) -> SafeString:
-        count = Symbol.objects.filter(shard=lease.shard, enabled=True, status__in=COLLECTED).count()
+        count = to_collect(settings.CONFIG.load_only_tickers).filter(shard=lease.shard).count()
         return list_link("collectors_symbol", count, shard__exact=lease.shard, collection="collected")
 
 

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from collectors.admin.confirm import confirmed
 from collectors.admin.operating import Operated
 from collectors.board import read_board
-from collectors.directory import COLLECTED
+from collectors.directory import COLLECTED, to_collect
 from collectors.models import Symbol
 from collectors.silence import silent_symbols
 from collectors.switching import switch
@@ -37,13 +37,17 @@ class CollectionFilter(admin.SimpleListFilter):
             ("collected", "collected"),
             ("silent", "silent for an hour"),
             ("paused", "paused"),
+            *([("left_out", "left out by LOAD_ONLY_TICKERS")] if settings.CONFIG.load_only_tickers else []),
             ("not_trading", "not trading"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Symbol]) -> QuerySet[Symbol]:
+        only = settings.CONFIG.load_only_tickers
         match self.value():
             case "collected":
-                return queryset.filter(enabled=True, status__in=COLLECTED)
+                return queryset.filter(pk__in=to_collect(only).values("pk"))
+            case "left_out":
+                return queryset.filter(pk__in=to_collect().exclude(name__in=only).values("pk"))
             case "silent":
                 return queryset.filter(pk__in=self._silent(request).values("pk"))
             case "paused":
@@ -57,7 +61,7 @@ class CollectionFilter(admin.SimpleListFilter):
             with Redis.from_url(
                 settings.REDIS_URL, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS
             ) as redis:
-                return silent_symbols(read_board(redis), timezone.now())
+                return silent_symbols(read_board(redis), timezone.now(), settings.CONFIG.load_only_tickers)
         except RedisError as error:
             text = f"Which symbols are silent cannot be told now, Valkey does not answer: {error}"
             messages.error(request, text)

@@ -48,6 +48,8 @@ class Findings:
     paused: Sequence[str] = ()
     #: None: Valkey, which knows, is away.
     silent: Sequence[str] | None = ()
+    #: Names in LOAD_ONLY_TICKERS that no contract has.
+    unlisted: Sequence[str] = ()
 
 
 def matters(facts: Facts, findings: Findings, rules: Rules, now: datetime) -> list[Matter]:
@@ -109,6 +111,9 @@ def _of_symbols(findings: Findings) -> Iterator[Matter]:
     if findings.silent:
         text = f"{counted(len(findings.silent), 'symbol')} not heard of for an hour: {_some(findings.silent)}."
         yield Matter(Level.NOTE, "Silent", text, list_address("collectors_symbol", collection="silent"))
+    if findings.unlisted:
+        text = f"LOAD_ONLY_TICKERS names what the exchange does not list: {_some(findings.unlisted)}."
+        yield Matter(Level.NOTE, "Not listed", text, list_address("collectors_symbol"))
     if findings.paused:
         text = f"{counted(len(findings.paused), 'symbol')} not collected: {_some(findings.paused)}."
         yield Matter(Level.NOTE, "Paused", text, list_address("collectors_symbol", collection="paused"))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models.functions import TruncMonth
 from django.utils import timezone
 from redis import Redis
 from redis.exceptions import RedisError
 
 from collectors.admin.shapes import list_address
 from collectors.board import read_board
-from collectors.directory import COLLECTED
+from collectors.directory import COLLECTED, to_collect, unlisted
 from collectors.models import UNFINISHED, Gap, Symbol
 from collectors.silence import silent_symbols
 from dataprovider.clickhouse import Address, ClickHouse
@@ -26,7 +27,16 @@ from integrity.admin.progress import Standing
 from integrity.alerts.facts import Facts, read_facts
 from integrity.alerts.ledger import look_up
 from integrity.alerts.rules import Rules
-from integrity.models import UNFINISHED_JOBS, CheckResult, Incident, IntegrityRun, JobStatus, MonthCheck, RecoveryJob
+from integrity.models import (
+    UNFINISHED_JOBS,
+    CheckResult,
+    Incident,
+    IntegrityRun,
+    JobKind,
+    JobStatus,
+    MonthCheck,
+    RecoveryJob,
+)
 
 #: A service that has not answered after so many seconds counts as away.
 PATIENCE_SECONDS = 1.5
@@ -55,16 +65,16 @@ def landing() -> dict[str, Any]:
     try:
         since = now - timedelta(minutes=rules.gap_minutes)
         facts = read_facts(store, redis, config.dataprovider_home, lambda: look_up(since))
-        silent = None if facts.hosts is None else _silent(redis)
+        silent = None if facts.hosts is None else _silent(redis, config.load_only_tickers)
     finally:
         store.close()
         redis.close()
     run = IntegrityRun.objects.filter(finished_at__isnull=False).first()
     running = RecoveryJob.objects.filter(status=JobStatus.RUNNING).select_related("symbol").order_by("-priority", "id")
     return {
-        "matters": matters(facts, _findings(silent, run), rules, now),
+        "matters": matters(facts, _findings(silent, run, config.load_only_tickers), rules, now),
         "rules": rules,
-        "figures": list(_figures(facts, run)),
+        "figures": _figures(facts, run, config.load_only_tickers),
         "run": run,
         "running": [Standing.of(job) for job in running[:MOST_RUNNING]],
     }
@@ -75,18 +85,27 @@ def rules_of(config: Config) -> Rules:
     return Rules(config.alert_gap_minutes, config.alert_lag_seconds, config.alert_disk_percent)
 
 
-def _silent(redis: Redis) -> list[str] | None:
+def _silent(redis: Redis, only: Collection[str]) -> list[str] | None:
     try:
-        return list(silent_symbols(read_board(redis), timezone.now()).values_list("name", flat=True))
+        return list(silent_symbols(read_board(redis), timezone.now(), only).values_list("name", flat=True))
     except RedisError:
         return None
 
 
-def _findings(silent: Sequence[str] | None, run: IntegrityRun | None) -> Findings:
+def _findings(silent: Sequence[str] | None, run: IntegrityRun | None, only: Collection[str]) -> Findings:
     set_aside = RecoveryJob.objects.filter(status=JobStatus.FAILED)
     last = set_aside.select_related("symbol").order_by("-updated_at").first()
-    months = MonthCheck.objects.order_by().values_list("result").annotate(Count("pk"))
-    results = dict(months.filter(result__in=(CheckResult.HOLES, CheckResult.DUPLICATES)))
+    months = MonthCheck.objects.filter(result__in=(CheckResult.HOLES, CheckResult.DUPLICATES))
+    # Holes in a month that history is being brought in of close by themselves.
+    loading = RecoveryJob.objects.annotate(since=TruncMonth("first_day")).filter(
+        kind=JobKind.DAYS,
+        status__in=UNFINISHED_JOBS,
+        symbol=OuterRef("symbol"),
+        since__lte=OuterRef("month"),
+        last_day__gte=OuterRef("month"),
+    )
+    months = months.exclude(Q(result=CheckResult.HOLES) & Exists(loading))
+    results = dict(months.order_by().values_list("result").annotate(Count("pk")))
     paused = Symbol.objects.filter(enabled=False, status__in=COLLECTED)
     return Findings(
         set_aside=set_aside.count(),
@@ -97,11 +116,12 @@ def _findings(silent: Sequence[str] | None, run: IntegrityRun | None) -> Finding
         check_problem=run.problem if run else "",
         paused=list(paused.values_list("name", flat=True)),
         silent=silent,
+        unlisted=unlisted(only),
     )
 
 
-def _figures(facts: Facts, run: IntegrityRun | None) -> list[Figure]:
-    wanted = Symbol.objects.filter(enabled=True, status__in=COLLECTED).count()
+def _figures(facts: Facts, run: IntegrityRun | None, only: Collection[str]) -> list[Figure]:
+    wanted = to_collect(only).count()
     listed = Symbol.objects.filter(status__in=COLLECTED).count()
     gaps = Gap.objects.filter(status__in=UNFINISHED).count()
     jobs = dict(

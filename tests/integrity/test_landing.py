@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -18,7 +18,8 @@ from collectors.models import Gap, GapStatus, Symbol
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.clickhouse.shards import shard_of
 from dataprovider.heartbeat import HostStatus, WorkerStatus, write_host, write_worker
-from integrity.models import CheckResult, Incident, IntegrityRun, JobStatus, MonthCheck, RecoveryJob
+from integrity.models import CheckResult, Incident, IntegrityRun, JobKind, JobStatus, MonthCheck, RecoveryJob
+from integrity.recovery import queue
 from tests.integrity.rows import make_gap, make_job, make_symbol
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +87,9 @@ def test_each_thing_that_needs_attention_leads_to_a_list_of_just_that(admin_clie
     fields = {"rows": 1, "first_id": 1, "last_id": 1, "fingerprint": "1", "checked_at": NOW}
     MonthCheck.objects.create(symbol=bitcoin, month="2024-01-01", result=CheckResult.HOLES, missing=3, **fields)
     MonthCheck.objects.create(symbol=bitcoin, month="2024-02-01", result=CheckResult.PROVED, **fields)
+    # History of it is being brought in: the next checks find it whole.
+    MonthCheck.objects.create(symbol=ether, month="2024-02-01", result=CheckResult.HOLES, missing=3, **fields)
+    queue.add_days_job(ether, date(2024, 2, 10), date(2024, 3, 1), source="auto", batch="test")
     found = said(admin_client)
     assert found["Gaps are not closed in time"][0].startswith(
         "1 gap (5 trades) not closed after 15 min; the oldest, of BTCUSDT"
@@ -96,8 +100,28 @@ def test_each_thing_that_needs_attention_leads_to_a_list_of_just_that(admin_clie
     assert found["Open incident"][0] == "The spool fills."
     assert found["Checks found holes"][0] == "1 month in which ids were missing at the last check."
     assert len(found) == 6
+    RecoveryJob.objects.filter(kind=JobKind.DAYS).update(status=JobStatus.CANCELLED)
+    assert said(admin_client)["Checks found holes"][0].startswith("2 months")
+    MonthCheck.objects.filter(symbol=ether).delete()
     for title, (_, address) in found.items():
         assert re.search(r'class="paginator">\s*1 ', admin_client.get(address).text), title
+
+
+@pytest.mark.usefixtures("_collecting")
+def test_what_load_only_tickers_leaves_out_is_not_missed_and_slips_in_it_are(
+    admin_client: Client, settings: Any
+) -> None:
+    for name in ("BTCUSDT", "ETHUSDT", "XRPUSDT"):
+        aged(make_symbol(name))
+    assert said(admin_client)["Silent"][0] == "2 symbols not heard of for an hour: ETHUSDT, XRPUSDT."
+    only = ("BTCUSDT", "BTC-USDT", "FOOUSDT")
+    settings.CONFIG = settings.CONFIG.model_copy(update={"load_only_tickers": only})
+    told = "LOAD_ONLY_TICKERS names what the exchange does not list: BTC-USDT, FOOUSDT."
+    assert {title: text for title, (text, _) in said(admin_client).items()} == {"Not listed": told}
+    assert re.search(r">1</a> <span class=\"more\">collected of 3", admin_client.get("/admin/").text)
+    for collection, rows in (("collected", 1), ("left_out", 2)):
+        text = admin_client.get(f"/admin/collectors/symbol/?collection={collection}").text
+        assert re.search(rf'class="paginator">\s*{rows} ', text), collection
 
 
 def test_it_opens_and_says_so_while_clickhouse_and_valkey_are_away(admin_client: Client, settings: Any) -> None:

@@ -14,11 +14,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from collectors.binance.rest import Rest
 from collectors.binance.weight import Priority, WeightBudget, patience
 from collectors.books import Books
-from collectors.directory import sync_symbols, wanted_symbols
+from collectors.directory import sync_symbols, unlisted, wanted_symbols
 from collectors.leases import Leases, owner_name
 from collectors.messages import WorkerSettings
 from collectors.sideprocess import SideProcess
@@ -53,13 +55,17 @@ class Command(BaseCommand):
         leases = Leases(owner_name())
         leases.join(count)
         connection.close()
-        redis = Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0)
+        # The heartbeat is written between two rounds: it may hold them up for a second, and is not tried again.
+        redis = Redis.from_url(
+            config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
+        )
         budget = WeightBudget(redis, config.egress_name)
+        said: list[str] = []
         supervisor = Supervisor(
             leases.owner,
             Books(leases, lambda: wanted_symbols(config.load_only_tickers)),
             [worker_settings(config, leases.owner, number, count) for number in range(count)],
-            lambda: _sync(config, budget),
+            lambda: _sync(config, budget, said),
             redis,
             side_processes=side_processes(config, options["recovery_workers"]),
         )
@@ -107,11 +113,16 @@ def worker_settings(config: Config, owner: str, number: int, count: int) -> Work
     )
 
 
-def _sync(config: Config, budget: WeightBudget) -> None:
+def _sync(config: Config, budget: WeightBudget, said: list[str]) -> None:
+    """Read the exchange's list; names in LOAD_ONLY_TICKERS that it lacks are said when they are others than `said`."""
     # A wait that does not end is to be seen as a problem, and tried again.
     rest = Rest(config.binance_rest_url, budget, Priority.LIVE, patience(SYNC_PATIENCE))
     try:
         sync_symbols(rest.exchange_info())
+        names = unlisted(config.load_only_tickers)
+        if names and names != said:
+            logger.warning("LOAD_ONLY_TICKERS names what the exchange does not list: %s.", ", ".join(names))
+        said[:] = names
     finally:
         # This runs in a thread of its own, whose connection nobody else would close.
         connection.close()
