@@ -65,6 +65,7 @@ class IdsRecovery:
         self._progress.units_total, self._progress.units_done = size(self._territory), 0
         later: list[Later] = []
         for gap in gaps:
+            before = self._progress.units_done
             found = self._recover(gap)
             still = self._still_missing(gap)
             self._ledger.settle(gap, self._absent_in(gap), still_missing=bool(still))
@@ -72,7 +73,7 @@ class IdsRecovery:
                 later.append(found)
             elif still:
                 raise JobProblem(f"{size(still)} ids of {self._symbol} are still missing after recovery.")
-            self._progress.units_done += gap.size - size(still)
+            self._progress.units_done = before + gap.size - size(still)
         self._progress.result["absent"] = size((first, last) for first, last, _ in self._absent)
         if later:
             return min(later, key=lambda each: each.seconds)
@@ -98,10 +99,12 @@ class IdsRecovery:
         """Fetch what one gap lacks; Later when part of it has to wait. Each round fetches, or rules a way out."""
         tried: dict[date, ArchiveSeen] = {}
         beyond_rest = False
+        before = self._progress.units_done
         while missing := self._still_missing(gap):
             if self._give_up():
                 raise Stopped
             self._progress.position = str(missing[0][0])
+            self._progress.units_done = before + gap.size - size(missing)
             oldest, newest = self._times(missing[0], gap)
             days = [day for day in self._days(oldest, newest) if day not in tried]
             now_ms = self._tools.clock.now_ms()
@@ -217,6 +220,8 @@ class IdsRecovery:
     def _moved(self, read: int, stored: int) -> None:
         self._progress.rows_read += read
         self._progress.rows_stored += stored
+        # What is stored is of this job's gaps: a large one shows how far it is before it is settled.
+        self._progress.units_done = min(self._progress.units_total, self._progress.units_done + stored)
         if self._give_up():
             raise Stopped
 

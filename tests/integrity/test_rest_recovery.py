@@ -12,8 +12,10 @@ from dataprovider.clickhouse.shards import shard_of
 from integrity.models import JobStatus, RecoveryJob, Source
 from integrity.recovery import queue
 from integrity.recovery.daysrecovery import DaysRecovery
+from integrity.recovery.ending import end_of
 from integrity.recovery.fill import Stopped
 from integrity.recovery.gapplan import plan_gaps
+from integrity.recovery.ledger import PostgresLedger
 from integrity.recovery.queue import Progress
 from tests.clickhouse.trades import Row, columns
 from tests.fixtures_exchange import RunningExchange
@@ -196,3 +198,22 @@ def test_a_day_that_comes_by_rest_says_how_much_of_it_is_behind(recovered: Recov
         DaysRecovery(job, recovered.tools, progress, look).run()
     assert parts == sorted(parts)
     assert 0 < parts[-1] < 1
+
+
+def test_a_large_gap_says_how_much_of_it_is_behind(recovered: Recovery) -> None:
+    first = some_ids(recovered, 3500)
+    store(recovered, recovered.published(first, first + 99), "live")
+    recovered.gap(first + 100, first + 3499)
+    plan_gaps()
+    job = queue.claim("test")
+    assert job is not None
+    progress, seen = Progress.of(job), []
+
+    def look() -> bool:
+        seen.append(progress.units_done)
+        return False
+
+    end_of(job, recovered.tools, progress, look, PostgresLedger())
+    assert seen == sorted(seen)
+    assert {1000, 2000, 3000} < set(seen)
+    assert (progress.units_done, progress.units_total) == (3400, 3400)
