@@ -19,6 +19,9 @@ export function showTotals({ totals }) {
   at("total-gaps").parentElement.className = totals.open_gaps ? "warn" : "";
 }
 
+// In a narrow column a line ends between what is said, not within.
+const together = (text) => text.replaceAll(" ", "\u00a0");
+
 export function showWorkers(workers, unavailable) {
   const body = at("workers");
   if (!workers.length) {
@@ -29,7 +32,7 @@ export function showWorkers(workers, unavailable) {
   body.replaceChildren(...workers.map((each) => {
     const host = each.owner.split(":")[0];
     const waiting = each.spooled_batches ? `${count(each.spooled_batches)} batches on disk` : `${brief(each.waiting_rows)} trades`;
-    const cells = [`${host} ${each.number}`, String(each.shards.length), `${each.subscribed}/${each.symbols}`, rate(each.trades_per_s), lag(each.lag_ms), `${waiting} for ${lag(each.storage_delay_ms)}`];
+    const cells = [`${host} ${each.number}`, String(each.shards.length), `${each.subscribed}/${each.symbols}`, rate(each.trades_per_s), lag(each.lag_ms), `${together(waiting)} ${together(`for ${lag(each.storage_delay_ms)}`)}`];
     return make("tr", { title: `${each.owner}, shards ${each.shards.join(" ")}, ${each.reconnects} reconnects` }, ...cells.map((text) => make("td", {}, text)));
   }));
 }
