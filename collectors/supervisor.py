@@ -13,7 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
 from multiprocessing.connection import wait
+from pathlib import Path
+from shutil import disk_usage
 
 from django.db import Error as DatabaseError
 from redis import Redis
@@ -23,8 +26,9 @@ from collectors.books import Answer, Books, Request
 from collectors.messages import Report, Stop, WorkerSettings
 from collectors.placing import Placing
 from collectors.sideprocess import SideProcess
+from collectors.statistics import statistics
 from collectors.workerprocess import WorkerProcess
-from dataprovider.heartbeat import HostStatus, forget, write_host
+from dataprovider.heartbeat import HostStatus, WorkerStatus, forget, read_workers, write_host
 
 logger = logging.getLogger(__name__)
 
@@ -55,10 +59,12 @@ class Supervisor:
         redis: Redis,
         clock: Callable[[], float] = time.monotonic,
         side_processes: Sequence[SideProcess] = (),
+        statistics_seconds: float = 300.0,
     ) -> None:
         """`sync_symbols` asks the exchange for its contracts and writes them down, in a thread of its own.
 
-        `side_processes` run beside the stream workers for as long as they do.
+        `side_processes` run beside the stream workers for as long as they do. Every `statistics_seconds` the log is
+        told how everything stands.
         """
         self._owner = owner
         self._books = books
@@ -68,6 +74,9 @@ class Supervisor:
         self._clock = clock
         self._side_processes = side_processes
         self._side_processes_at = 0.0
+        self._home = next((each.home for each in settings), Path())
+        self._statistics_seconds = statistics_seconds
+        self._next_statistics = clock() + statistics_seconds
         # A fork server is forked from before any thread or connection exists, and stays that way for restarts.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["collectors.forkserver"])
@@ -114,6 +123,9 @@ class Supervisor:
                 self._tend_sync(now)
                 self._assign()
                 self._say_alive()
+                if now >= self._next_statistics:
+                    self._next_statistics = now + self._statistics_seconds
+                    self._say_statistics()
             self._listen(0.1)
         return self._shut_down()
 
@@ -203,6 +215,14 @@ class Supervisor:
         except RedisError:
             # The workers say that Valkey is away; heartbeats are for people, collection goes on.
             logger.debug("Valkey did not take the heartbeat.")
+
+    def _say_statistics(self) -> None:
+        workers: list[WorkerStatus] | None = None
+        with suppress(RedisError):
+            workers = [each for each in read_workers(self._redis) if each.owner == self._owner]
+        gaps = -1 if self._postgres_away else self._placing.answer.open_gaps
+        disk = disk_usage(self._home)
+        logger.info("%s", statistics(workers, gaps, 100 * disk.free / disk.total))
 
     def _assign(self) -> None:
         for worker, order in self._placing.orders():

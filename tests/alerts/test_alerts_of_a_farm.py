@@ -131,6 +131,7 @@ def test_each_alert_comes_once_and_is_over_once(
         "RECOVERY_WORKERS": "1",
         "ENABLE_INTEGRITY_CHECKS": "false",
         "ENABLE_DEBUG_LOGGING": "true",
+        "SYSTEM_STATS_INTERVAL_SECONDS": "1",
     }
     farm = start_collectors(exchange, home=str(disk / "home"), **settings)
     heard = Heard(lookalike, hook)
@@ -148,6 +149,7 @@ def test_each_alert_comes_once_and_is_over_once(
     exchange.fault("slow", delay_ms=5000)
     filling = fill(disk, limit - 0.1)
     heard.wait("info", f"start {HOST}", f"summary {day}")
+    wait_until(lambda: "Statistics: 3 of 3 contracts received" in farm.log.read_text(), 20, "figures in the log")
     assert heard.text("info", f"summary {day}").startswith(f"{day}: 7 trades of 1 symbol. 0 gaps")
     mailbox = open_mailbox()
 

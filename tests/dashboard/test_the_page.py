@@ -67,7 +67,7 @@ def test_a_jobs_page_grows_with_what_happens_to_it(server: Server, browser: Any)
     look = Page(browser, DESKTOP)
     look.log_in(server.url)
     look.page.goto(f"{server.url}/admin/integrity/recoveryjob/{job.pk}/change/")
-    happened = """[...document.querySelectorAll('#events-group tbody tr')].map(
+    happened = """[...document.querySelectorAll('#events-group tr.form-row')].map(
         (row) => [...row.querySelectorAll('.field-status, .field-text')].map((cell) => cell.innerText.trim()))"""
     assert [text for _, text in look.page.evaluate(happened)] == ["A gap is to be filled."]
     queue.claim("one")

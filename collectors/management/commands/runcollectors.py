@@ -68,6 +68,7 @@ class Command(BaseCommand):
             lambda: _sync(config, budget, said),
             redis,
             side_processes=side_processes(config, options["recovery_workers"]),
+            statistics_seconds=config.system_stats_interval_seconds,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stop())
