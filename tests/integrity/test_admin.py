@@ -136,6 +136,11 @@ def test_recover_now_makes_a_job_or_takes_up_the_one_that_was_set_aside(admin: C
     assert RecoveryJob.objects.get().priority == NOW_PRIORITY
 
 
+def test_a_form_that_is_too_old_is_a_sentence() -> None:
+    answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "boss", "password": "x"})
+    assert (answer.status_code, "open it again, and send it once more" in answer.text) == (403, True)
+
+
 def test_who_did_what_is_in_the_history_of_each_row(admin: Client) -> None:
     symbol = make_symbol()
     job = make_job(symbol)
