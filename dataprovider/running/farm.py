@@ -67,7 +67,7 @@ class Farm:
     def url(self) -> str:
         """Where a browser on this machine finds the web."""
         host = "127.0.0.1" if self.api_host in ("0.0.0.0", "::", "") else self.api_host
-        return f"http://{host}:{self.api_port}"
+        return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -84,7 +84,9 @@ class Farm:
     def start_services(self) -> None:
         """Postgres, Valkey and ClickHouse, with their tables."""
         _may_listen(self.api_host, self.api_port)
-        _may_write(self.logs)
+        # What is in DATAPROVIDER_HOME is made with it, for its owner only.
+        if not self.logs.is_relative_to(self.home):
+            _may_write(self.logs)
         began = time.monotonic()
         variables = self._stack.start()
         self._environ.update(

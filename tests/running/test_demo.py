@@ -80,6 +80,7 @@ def test_a_demo_ends_with_a_clean_verdict_and_a_second_one_goes_on_with_the_data
     assert first.returncode == 0, first.stderr
     result = verdict(first)
     assert len(first.stdout.strip().splitlines()) == 1
+    assert (home / "demo").stat().st_mode & 0o066 == 0, "others may look into it"
     assert result["sent"] == result["stored"] > 2000
     assert (result["missing"], result["duplicates"], result["open_gaps"]) == (0, 0, 0)
     assert (result["symbols"], result["workers"]) == (30, 2)
