@@ -31,6 +31,7 @@ def test_the_list_is_one_stop_of_the_keyboard_and_says_when_it_is_empty(
     look.wait("document.querySelectorAll('#symbols button').length === 3")
     look.wait("document.getElementById('chart-title').textContent === 'BTCUSDT'")
     look.wait("document.getElementById('chart-message').textContent === 'There is no symbol NOPE here.'")
+    look.page.select_option("#order", "name")
     keyboard = look.page.keyboard
     look.page.focus("#order")
     seen = []
