@@ -133,6 +133,9 @@ class Supervisor:
         """Replace what died or hangs; whether a worker was started."""
         started = False
         for worker in self._workers:
+            if worker.link is not None and now - worker.heard > STALLED_SECONDS:
+                # If it was this process that was stopped, what the worker said meanwhile waits in the pipe.
+                self._hear(worker)
             if worker.alive and now - worker.heard > STALLED_SECONDS:
                 logger.error("Worker %d has said nothing for %.0f s and is killed.", worker.number, STALLED_SECONDS)
                 worker.process.kill()

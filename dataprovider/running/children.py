@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,8 @@ MANAGE = Path(__file__).resolve().parent.parent.parent / "manage.py"
 STOP_SECONDS = 12.0
 #: What a process said beside its log is put aside at a start when it is larger.
 MOST_SAID_BYTES = 1_000_000
+#: A process that lived this long (seconds) begins its pauses before a restart anew.
+LONG_LIFE = 60.0
 
 
 class ChildProblem(Exception):
@@ -42,7 +45,9 @@ class Child:
         self._environ = dict(environ)
         self._piped = piped
         self._process: subprocess.Popen[bytes] | None = None
-        self._restart_at = 0.0
+        self._started = self._restart_at = 0.0
+        #: Ends in a row, none of them after a long life.
+        self._failures = 0
 
     @property
     def pid(self) -> int | None:
@@ -76,17 +81,21 @@ class Child:
                 stderr=log,
                 start_new_session=True,
             )
+        self._started = time.monotonic()
 
     def restart_if_dead(self, now: float) -> bool:
-        """Start it again when it ended, after a pause that grows; whether it was."""
+        """Start it again when it ended, after a pause that grows; whether it was. `now`: time.monotonic()."""
         if self.alive:
             return False
         if not self._restart_at:
-            self._restart_at = now + min(30.0, 0.5 * 2**self.restarts)
+            if now - self._started > LONG_LIFE:
+                self._failures = 0
+            self._restart_at = now + min(30.0, 0.5 * 2**self._failures)
         if now < self._restart_at:
             return False
         self._restart_at = 0.0
         self.restarts += 1
+        self._failures += 1
         self.start()
         return True
 

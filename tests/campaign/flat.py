@@ -17,10 +17,12 @@ class Tolerance:
     units: float
 
 
-#: RSS in MB: allocators and caches breathe by tens of megabytes. Handles, parts and merges come and go one by one.
+#: RSS in MB: allocators and caches breathe by tens of megabytes. Handles, parts and merges come and go one by one;
+#: pools of threads grow to the most that was ever needed at once.
 TOLERANCES = {
     "rss_mb": Tolerance(0.08, 16.0),
     "handles": Tolerance(0.05, 6.0),
+    "threads": Tolerance(0.10, 24.0),
     "parts": Tolerance(0.10, 12.0),
     "parts_in_merges": Tolerance(0.10, 12.0),
     "lag_ms": Tolerance(0.50, 100.0),

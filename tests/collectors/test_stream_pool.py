@@ -82,6 +82,30 @@ def test_symbols_come_and_go_without_a_new_connection(start_exchange: StartExcha
     pool.close()
 
 
+def test_a_subscription_that_the_exchange_dropped_is_made_again_when_asked_for(start_exchange: StartExchange) -> None:
+    exchange = start_exchange(symbols=5, rate=500)
+    symbols = names(exchange)
+    made: list[StreamConnection] = []
+
+    def connect() -> StreamConnection:
+        made.append(StreamConnection(exchange.ws_url))
+        return made[-1]
+
+    pace = Pace(0.0, 10, time.monotonic())
+    pool = StreamPool(connect, time.monotonic, lambda symbols: None, symbols_per_connection=200, pace=pace)
+    pool.set_symbols({"BTCUSDT", "ETHUSDT"})
+    wait_until(lambda: step(pool, symbols), 20, "trades", every=0)
+    # Behind the pool's back, as if the exchange had lost it.
+    made[0].unsubscribe(["BTCUSDT"])
+    wait_until(lambda: (step(pool, symbols), exchange.state["subscriptions"] == 1)[1], 20, "one subscription", every=0)
+    received(pool, symbols, 0.5)
+    assert {symbol for symbol, _ in received(pool, symbols, 1.0)} == {"ETHUSDT"}
+    pool.resubscribe("BTCUSDT")
+    wait_until(lambda: "BTCUSDT" in {symbol for symbol, _ in step(pool, symbols)}, 20, "its trades again", every=0)
+    assert len(made) == 1
+    pool.close()
+
+
 def test_rotation_loses_nothing(start_exchange: StartExchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exchange ends a connection after 24 h; the next one is open before that. Here after one second."""
     monkeypatch.setattr("collectors.streampool.OVERLAP", 0.5)

@@ -44,3 +44,16 @@ def test_open_and_close_of_one_millisecond_are_those_of_the_first_and_last_id(
         store(clickhouse, [Row(number, NEW_YEAR, price=number * 10**8, first=number, last=number)])
     (candle,) = server.data(KLINES)
     assert (candle["open"], candle["close"], candle["high"], candle["low"]) == (2, 8, 8, 2)
+
+
+def test_a_gap_and_a_duplicate_in_a_candle_do_not_cancel_out(
+    server: Server,  # noqa: F811
+    clickhouse: ClickHouse,
+) -> None:
+    """Its count is right, its ids are not."""
+    minutes = [Row(number, NEW_YEAR + number * MINUTE, first=number, last=number) for number in range(61)]
+    store(clickhouse, [row for row in minutes if row.aggregate_id != 20])
+    store(clickhouse, [minutes[22]])
+    candles = server.data(KLINES, timeframe=15)
+    assert [each["aggregate_count"] for each in candles] == [15, 15, 15, 15, 1]
+    assert [each["complete"] for each in candles] == [False, False, True, True, False]
