@@ -14,6 +14,7 @@ from integrity.models import SymbolTrust
 from tests.api.conftest import Server, StartServer
 from tests.clickhouse.trades import NEW_YEAR, Row, columns, store
 from tests.integrity.rows import make_gap, make_symbol
+from tests.nodes import only_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,7 +104,7 @@ def test_an_unknown_symbol_is_404(server: Server) -> None:
 
 
 def test_a_store_that_is_away_is_503(start_server: StartServer) -> None:
-    server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT="1")
+    server = start_server(**only_at(1))
     assert server.refusal(f"{COVERAGE}/BTCUSDT")[:2] == (503, "STORE_UNAVAILABLE")
 
 

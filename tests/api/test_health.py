@@ -14,11 +14,11 @@ from dataprovider.clickhouse import ClickHouse
 from dataprovider.heartbeat import WorkerStatus, write_worker
 from tests.api.conftest import Server, StartServer
 from tests.clickhouse.trades import Row, store
+from tests.nodes import only_at
 
 HEALTH = "/api/v1/monitoring/health"
 AWAY = {
-    "CLICKHOUSE_HOST": "127.0.0.1",
-    "CLICKHOUSE_NATIVE_PORT": "1",
+    **only_at(1),
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
@@ -95,8 +95,7 @@ def test_services_that_accept_and_never_answer_do_not_hold_it_up(start_server: S
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         port = deaf.getsockname()[1]
         server = start_server(
-            CLICKHOUSE_HOST="127.0.0.1",
-            CLICKHOUSE_NATIVE_PORT=str(port),
+            **only_at(port),
             DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/none",
             REDIS_URL=f"redis://127.0.0.1:{port}/0",
         )

@@ -13,27 +13,28 @@ from dataprovider.clickhouse import ClickHouse
 from tests.api.conftest import StartServer, refusal
 from tests.clickhouse.proxy import proxy_to
 from tests.clickhouse.trades import Row, store
+from tests.nodes import address_of, only_at
 
 DATA = "/api/v1/data"
 
 
 @pytest.mark.parametrize("path", ["trades/BTCUSDT", "trades/BTCUSDT/latest", "klines/BTCUSDT"])
 def test_clickhouse_away_is_503_and_says_when_to_try_again(start_server: StartServer, path: str) -> None:
-    server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT="1")
+    server = start_server(**only_at(1))
     response = server.get(f"{DATA}/{path}")
     assert refusal(response)[:2] == (503, "STORE_UNAVAILABLE")
     assert int(response.headers["Retry-After"]) > 0
 
 
 def test_wrong_parameters_are_still_400_while_clickhouse_is_away(start_server: StartServer) -> None:
-    server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT="1")
+    server = start_server(**only_at(1))
     assert server.refusal(f"{DATA}/klines/BTCUSDT", limit=0)[0] == 400
 
 
 def test_clickhouse_comes_back_and_so_do_the_answers(start_server: StartServer, clickhouse: ClickHouse) -> None:
     store(clickhouse, [Row(1)])
-    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
-        server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT=str(proxy.port))
+    with proxy_to(address_of(clickhouse).host, address_of(clickhouse).port) as proxy:
+        server = start_server(**only_at(proxy.port))
         assert len(server.data(f"{DATA}/klines/BTCUSDT")) == 1
         proxy.go_away()
         assert server.refusal(f"{DATA}/klines/BTCUSDT")[0] == 503
@@ -71,8 +72,8 @@ def test_pages_that_cannot_be_are_a_sentence(start_server: StartServer) -> None:
 
 def test_slow_queries_run_side_by_side(start_server: StartServer, clickhouse: ClickHouse) -> None:
     store(clickhouse, [Row(1)])
-    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
-        server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT=str(proxy.port))
+    with proxy_to(address_of(clickhouse).host, address_of(clickhouse).port) as proxy:
+        server = start_server(**only_at(proxy.port))
 
         def ask(_: int) -> float:
             before = time.monotonic()

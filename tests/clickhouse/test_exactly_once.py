@@ -11,6 +11,7 @@ from dataprovider.clickhouse import ClickHouse, ClickHouseUnavailable, StaleEpoc
 from tests.clickhouse.inserts import begin_insert
 from tests.clickhouse.proxy import proxy_to
 from tests.clickhouse.trades import NEW_YEAR, Row, columns, stored
+from tests.nodes import address_of
 from tests.waiting import wait_until
 
 BATCH = columns([Row(n, NEW_YEAR + n, symbol=symbol) for symbol in ("BTCUSDT", "币安人生USDT") for n in range(100)])
@@ -30,7 +31,7 @@ def test_the_same_token_twice_stores_once(clickhouse: ClickHouse) -> None:
 
 
 def test_a_lost_answer_is_harmless_when_the_batch_is_tried_again(clickhouse: ClickHouse) -> None:
-    address = clickhouse.addresses[0]
+    address = address_of(clickhouse)
     with proxy_to(address.host, address.port) as proxy:
         shaky = ClickHouse(replace(address, host="127.0.0.1", port=proxy.port), timeout=1.0)
         assert stored(shaky) == 0

@@ -21,6 +21,7 @@ from tests.api.conftest import Server, StartServer
 from tests.clickhouse.proxy import proxy_to
 from tests.clickhouse.trades import NEW_YEAR, Row, store
 from tests.export.days import many
+from tests.nodes import address_of, only_at
 from tests.streaming.market import Market, row
 from tests.waiting import wait_until
 
@@ -88,8 +89,8 @@ def test_a_download_appears_when_it_is_whole(
     copied: Any, start_server: StartServer, clickhouse: ClickHouse, tmp_path: Path
 ) -> None:
     many(clickhouse, 600_000)
-    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
-        server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT=str(proxy.port))
+    with proxy_to(address_of(clickhouse).host, address_of(clickhouse).port) as proxy:
+        server = start_server(**only_at(proxy.port))
         data = copied.DataProvider(server.url)
         whole = data.download("candles", "BTCUSDT", tmp_path / "candles.parquet", timeframe=173)
         assert pq.ParquetFile(whole).metadata.num_rows == 3

@@ -15,6 +15,7 @@ from tests.api.conftest import Server, StartServer, refusal
 from tests.clickhouse.proxy import proxy_to
 from tests.clickhouse.trades import Row, store
 from tests.export.days import many
+from tests.nodes import address_of, only_at
 from tests.waiting import wait_until
 
 TRADES = "/api/v1/export/trades/BTCUSDT"
@@ -82,8 +83,8 @@ def _is_idle(process: psutil.Process) -> bool:
 
 def test_a_store_that_goes_away_cuts_the_file_off(start_server: StartServer, clickhouse: ClickHouse) -> None:
     many(clickhouse, 500_000)
-    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
-        server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT=str(proxy.port))
+    with proxy_to(address_of(clickhouse).host, address_of(clickhouse).port) as proxy:
+        server = start_server(**only_at(proxy.port))
         with requests.get(server.url + TRADES, stream=True, timeout=60) as response:
             assert response.status_code == 200
             chunks = response.iter_content(1 << 16)

@@ -15,6 +15,7 @@ from dataprovider.decimals import to_count
 from tests.api.conftest import Server, StartServer
 from tests.clickhouse.trades import NEW_YEAR, Row, store
 from tests.fixtures_exchange import RunningExchange
+from tests.nodes import only_at
 
 MINUTE = 60_000
 
@@ -106,7 +107,7 @@ def test_only_reading_is_there(server: Server) -> None:
 
 
 def test_a_store_that_is_away_is_503_with_retry_after(transactional_db: None, start_server: StartServer) -> None:
-    server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT="1")
+    server = start_server(**only_at(1))
     response = server.get("/fapi/v1/klines", symbol="BTCUSDT", interval="1m")
     assert (response.status_code, response.json()["code"]) == (503, -1001)
     assert int(response.headers["Retry-After"]) > 0

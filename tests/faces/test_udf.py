@@ -12,6 +12,7 @@ from collectors.models import Symbol
 from dataprovider.clickhouse import ClickHouse
 from tests.api.conftest import Server, StartServer
 from tests.clickhouse.trades import NEW_YEAR, Row, store
+from tests.nodes import only_at
 
 START = NEW_YEAR // 1000
 MINUTE_MS = 60_000
@@ -158,7 +159,7 @@ def test_a_range_with_more_bars_than_one_answer_holds_is_refused(server: Server,
 def test_a_store_that_is_away_and_a_missing_key_are_said_so_too(
     transactional_db: None, start_server: StartServer
 ) -> None:
-    server = start_server(CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_NATIVE_PORT="1")
+    server = start_server(**only_at(1))
     answer = server.get("/udf/history", symbol="BTCUSDT", resolution="1", countback=1, to=START)
     assert (answer.status_code, answer.json()["s"]) == (503, "error")
     assert int(answer.headers["Retry-After"]) > 0

@@ -16,6 +16,7 @@ from dataprovider.config import load_config
 from tests.api.conftest import Server, StartServer, refusal
 from tests.embedded.conftest import StackMaker
 from tests.embedded.killing import kill
+from tests.nodes import only_at
 from tests.waiting import wait_until
 
 LIVE, READY = "/api/v1/monitoring/live", "/api/v1/monitoring/ready"
@@ -32,7 +33,7 @@ def test_ready_names_each_service_while_it_is_stopped(
 ) -> None:
     stack = make_stack(tmp_path / "home")
     variables = stack.start()
-    server = start_server(**variables)
+    server = start_server(CLICKHOUSE_NODES="", **variables)
     status, error, _ = refusal(server.get(READY))
     assert (status, error) == (503, "NOT_READY"), "without its table it was ready"
     migrate(Address.of_nodes(load_config(variables, tmp_path)))
@@ -62,8 +63,7 @@ def test_live_asks_no_service_and_ready_does_not_wait_for_those_that_hang(start_
         deaf.settimeout(0)
         port = deaf.getsockname()[1]
         server = start_server(
-            CLICKHOUSE_HOST="127.0.0.1",
-            CLICKHOUSE_NATIVE_PORT=str(port),
+            **only_at(port),
             DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/none",
             REDIS_URL=f"redis://127.0.0.1:{port}/0",
             # Neither a key nor a count stands in the way of who watches.

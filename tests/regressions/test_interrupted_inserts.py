@@ -20,6 +20,7 @@ from tests.clickhouse.trades import stored
 from tests.collectors.test_outages import paused, service_pid
 from tests.fixtures_collectors import stored_ids
 from tests.fixtures_exchange import RunningExchange
+from tests.nodes import address_of, service_of
 from tests.regressions.collecting import SHARD, SYMBOL, Collecting, trades
 from tests.waiting import wait_until
 
@@ -31,13 +32,13 @@ IN_THE_MIDDLE = 20_000
 
 @pytest.fixture
 def proxy(clickhouse: ClickHouse) -> Iterator[Proxy]:
-    with proxy_to(clickhouse.addresses[0].host, clickhouse.addresses[0].port) as proxy:
+    with proxy_to(address_of(clickhouse).host, address_of(clickhouse).port) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def behind_proxy(clickhouse: ClickHouse, proxy: Proxy) -> Address:
-    return replace(clickhouse.addresses[0], host="127.0.0.1", port=proxy.port)
+    return replace(address_of(clickhouse), host="127.0.0.1", port=proxy.port)
 
 
 @pytest.fixture
@@ -104,11 +105,11 @@ def test_a_stop_while_clickhouse_hangs_loses_nothing_and_its_late_insert_stores_
     clickhouse: ClickHouse, service_stack: ServiceStack, tmp_path: Path
 ) -> None:
     """Failure 5 of the original: the insert of 5,000 trades that was given up may arrive after all, once more."""
-    own = ClickHouse(clickhouse.addresses[0], pool_size=2)
+    own = ClickHouse(address_of(clickhouse), pool_size=2)
     live = Collecting(clickhouse, tmp_path, store=own)
     live.receive(trades(1, 10))
     live.flush()
-    with paused(service_pid(service_stack, "clickhouse")):
+    with paused(service_pid(service_stack, service_of(clickhouse))):
         live.receive(trades(11, 2510))
         live.submit()
         live.receive(trades(2511, 5010))

@@ -24,6 +24,7 @@ from tests.fixtures_collectors import RunningCollectors, duplicated_ids, missing
 from tests.fixtures_exchange import RunningExchange
 from tests.fixtures_recovery import Recovery
 from tests.integrity.test_rest_recovery import some_ids, store
+from tests.nodes import address_of
 from tests.regressions.collecting import SHARD, SYMBOL, Collecting, as_trade, trades
 from tests.waiting import wait_until
 
@@ -164,7 +165,7 @@ def test_where_a_symbol_stands_is_asked_until_it_is_known(
     before.receive(trades(1, 100))
     before.flush()
     found: list[GapFound] = []
-    address = clickhouse.addresses[0]
+    address = address_of(clickhouse)
     with proxy_to(address.host, address.port) as proxy:
         shaky = ClickHouse(
             replace(address, host="127.0.0.1", port=proxy.port), pool_size=2, connect_timeout=0.5, timeout=2.0

@@ -18,6 +18,7 @@ from tests.clickhouse.trades import NEW_YEAR, Row, store
 from tests.fixtures_collectors import RunningCollectors
 from tests.fixtures_exchange import RunningExchange
 from tests.integrity.rows import make_gap, make_job, make_symbol
+from tests.nodes import only_at
 from tests.security.test_guards import new_key
 from tests.tickers.rows import carry, hold
 from tests.waiting import wait_until
@@ -28,7 +29,7 @@ TICKERS = "/api/v1/tickers"
 DAY = 86_400_000
 NO_POSTGRES = {"DATABASE_URL": AWAY["DATABASE_URL"]}
 NO_VALKEY = {"REDIS_URL": AWAY["REDIS_URL"]}
-NO_CLICKHOUSE = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_NATIVE_PORT": "1"}
+NO_CLICKHOUSE = only_at(1)
 
 
 @pytest.mark.parametrize(
