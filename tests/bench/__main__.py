@@ -18,7 +18,7 @@ from tests.bench.ground import DISK, Ground
 from tests.bench.report import as_json, as_table, write_page
 
 #: The modules that measure, in the order they run: those that share a filled table beside each other.
-MEASURES = ("inserts", "live", "memory", "archive", "size", "fanout", "candles", "integrity", "rest", "demo")
+MEASURES = ("inserts", "live", "memory", "archive", "size", "fanout", "candles", "integrity", "rest", "growth", "demo")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,8 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"smaller tables and shorter runs: under a minute and {DISK[0] // 10**9} GB of disk, instead of about ten "
-        f"minutes and {DISK[1] // 10**9} GB",
+        help=f"smaller tables and shorter runs: under a minute and {DISK[0] // 10**9} GB of disk, instead of about "
+        f"twelve minutes and {DISK[1] // 10**9} GB",
     )
     parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="NAME", help=f"only these: {' '.join(MEASURES)}")
     parser.add_argument("--json", action="store_true", help="one object instead of the table; null: not measured")
@@ -41,13 +41,15 @@ def main(arguments: Sequence[str]) -> int:
     if asked.write and asked.only:
         parser.error("--write is for a run of everything: leave --only out")
     ground = Ground(quick=asked.quick)
+    figures: list[Figure] = []
     try:
         with stoppable():
-            figures = _run(ground, [name for name in MEASURES if name in (asked.only or MEASURES)])
+            _run(ground, [name for name in MEASURES if name in (asked.only or MEASURES)], figures)
             if asked.write:
                 write_page(figures, quick=asked.quick, store=ground.store)
     except Stopped:
-        sys.stderr.write("Stopped; cleaning up …\n")
+        done = f" What was measured until then:\n{as_table(figures)}" if figures else ""
+        sys.stderr.write(f"Stopped; cleaning up.{done}\n")
         return 130
     except (ServiceProblem, ChildProblem) as problem:
         sys.stderr.write(f"{problem}\n")
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _run(ground: Ground, names: Sequence[str]) -> list[Figure]:
+def _run(ground: Ground, names: Sequence[str], figures: list[Figure]) -> None:
     began = time.monotonic()
     ground.say(f"starting services in {ground.home} (load average {os.getloadavg()[0]:.1f})")
     ground.start()
@@ -67,11 +69,9 @@ def _run(ground: Ground, names: Sequence[str]) -> list[Figure]:
     import django
 
     django.setup()
-    figures: list[Figure] = []
     for name in names:
         figures += importlib.import_module(f"tests.bench.{name}").measure(ground)
     ground.say(f"done in {time.monotonic() - began:.0f} s (load average {os.getloadavg()[0]:.1f})")
-    return figures
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def measure(ground: Ground) -> list[Figure]:
     for turn in range(ground.choose(1, 3)):
         with _demo(ground, ground.home / f"demo-{turn}") as (url, seconds):
             starts.append(seconds)
-            p50, p99, poll = _waits(ground.home / f"demo-{turn}" / "demo", url, ground.choose(4.0, 30.0))
+            p50, p99, poll = _waits(ground.home / f"demo-{turn}" / "demo", url, ground.choose(4.0, 15.0))
         p50s.append(p50)
         p99s.append(p99)
         polled.append(poll)

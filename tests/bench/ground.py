@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -16,7 +18,7 @@ from typing import Any
 import requests
 from redis import Redis
 
-from dataprovider.clickhouse import Address, ClickHouse
+from dataprovider.clickhouse import Address, ClickHouse, ClickHouseError
 from dataprovider.config import Config, load_config
 from dataprovider.embedded import ServiceStack
 from dataprovider.heartbeat import WorkerStatus, read_hosts, read_workers
@@ -50,6 +52,8 @@ class Ground:
 
     def start(self) -> None:
         """Start the services and make the tables; from here on Django's settings are those of this stack."""
+        # It tells of every connection that is refused, with a traceback: growth kills its server on purpose.
+        logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
         # An empty variable counts as not set, and hides what `.env` and the environment say.
         os.environ.update({name.upper(): "" for name in Config.model_fields})
         os.environ.update(
@@ -87,6 +91,23 @@ class Ground:
         """Forget every stored trade."""
         self.store.run_text("TRUNCATE TABLE trades_local")
         self.filled = None
+
+    def restart(self, name: str) -> float:
+        """Kill a service as in a crash; seconds until it answers again."""
+        service = self._stack.services[name]
+        assert service.pid is not None
+        began = time.monotonic()
+        os.kill(service.pid, signal.SIGKILL)
+        while not any(event.what in ("restarted", "back") for event in self._stack.check()):
+            time.sleep(0.02)
+        wait_until(self._is_answering, 120, f"{name} to answer")
+        return time.monotonic() - began
+
+    def _is_answering(self) -> bool:
+        try:
+            return bool(self.store.query("total_rows"))
+        except ClickHouseError:
+            return False
 
     @contextmanager
     def exchange(self, **options: object) -> Iterator[Exchange]:
