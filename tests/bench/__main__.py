@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"smaller tables and shorter runs: under a minute and {DISK[0] // 10**9} GB of disk, instead of about "
+        help=f"smaller tables and shorter runs: about a minute and {DISK[0] // 10**9} GB of disk, instead of about "
         f"twelve minutes and {DISK[1] // 10**9} GB",
     )
     parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="NAME", help=f"only these: {' '.join(MEASURES)}")

@@ -62,7 +62,7 @@ def _trades(ground: Ground) -> tuple[str, list[TradeColumns]]:
     path = next(iter(SHARED_DATA.glob("archives/**/BTCUSDT-aggTrades-*.zip")), None)
     if path is None:
         pieces = [batch(["BTCUSDT"], 50_000, first_id=1 + n * 50_000) for n in range(MADE_UP // 50_000)]
-        return "MADE-UP trades (no real ones are on this machine; real ones take less)", pieces
+        return "MADE-UP trades (no real ones lie beside this checkout)", pieces
     day = datetime.strptime(path.stem[-10:], "%Y-%m-%d").replace(tzinfo=UTC).date()
     return "real trades of BTCUSDT", _read(path, day, ground.home / "size")
 
