@@ -38,6 +38,18 @@ def test_a_long_message_and_a_fragmented_one_are_whole() -> None:
     assert reader.take_pings() == []
 
 
+def test_of_many_pings_the_newest_is_answered() -> None:
+    reader = FrameReader()
+    reader.feed(frame(b"1", 0x89) + frame(b"2", 0x89), [])
+    assert reader.take_pings() == [b"2"]
+
+
+def test_what_comes_after_a_goodbye_is_not_read() -> None:
+    reader, got = FrameReader(), list[bytes]()
+    reader.feed(frame(b"", 0x88) + frame(b"late") + frame(b"x", 0x83), got)
+    assert (got, reader.close_reason) == ([], "no reason given")
+
+
 def test_a_close_frame_tells_its_reason_after_what_came_before() -> None:
     reader, got = FrameReader(), list[bytes]()
     reader.feed(frame(b"last") + frame(struct.pack("!H", 1008) + b"Too many requests", 0x88), got)
@@ -52,8 +64,15 @@ def test_a_close_frame_tells_its_reason_after_what_came_before() -> None:
         frame(b"x", 0xC1),
         frame(b"x", 0x83),
         b"".join(frame(b"y" * 60_000, 0x01 if n == 0 else 0x00) for n in range(20)),
+        frame(b"", 0x01) + frame(b"", 0x00) * 2000,
+        frame(b"p" * 126, 0x89),
+        frame(b"p", 0x09),
+        frame(b"\x03\xe8" + b"x" * 200, 0x88),
     ],
-    ids=["endless length", "masked", "reserved bits", "unknown kind", "endless fragments"],
+    ids=[
+        *("endless length", "masked", "reserved bits", "unknown kind", "endless fragments", "empty fragments"),
+        *("long ping", "ping in pieces", "long goodbye"),
+    ],
 )
 def test_what_no_exchange_sends_ends_the_connection(data: bytes) -> None:
     with pytest.raises(StreamClosed):

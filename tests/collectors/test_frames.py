@@ -84,6 +84,7 @@ def test_symbols_beyond_ascii_are_read() -> None:
         (encoded(l=8153634392), "absurd ids"),
         (encoded(T=1791382992338000), "absurd time"),
         (encoded(T=1691382992338), "absurd time"),
+        (encoded(T=4102444800000, E=4102444800000), "absurd time"),
     ],
 )
 def test_one_bad_frame_is_set_aside_and_the_rest_goes_on(frame: bytes, reason: str) -> None:

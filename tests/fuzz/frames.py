@@ -20,7 +20,8 @@ SEEDS = [
 #: What was found once.
 FOUND = [
     # Parsed as one list, two halves made a whole of what stood between them.
-    b"\0[0\xff" + TRADE + b"\xff],0,0",
+    b"\0[0\xff" + TRADE + b"\xff1],0,0",
+    b"\0[0\xff" + TRADE + b"\xff1],0,0,0,0",
     # A goodbye, and nonsense behind it: read or not, as the network cut it.
     b"\1\x88\x02\x03\xe8\xc1\x01x",
     b"\1\x89\x7e\x01\x00" + b"p" * 256,

@@ -50,7 +50,7 @@ def target() -> Check:
         try:
             command = read_command(text)
         except CommandError as error:
-            must_be_short(Exception(error.answer()), 700)
+            must_be_short(Exception(error.message), 400)
             return
         assert command.method in METHODS
         for name in command.params:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,12 +104,13 @@ def test_together_they_are_what_each_is_alone(found: list[bytes]) -> None:
         assert MIN_TIME <= trade.timestamp < MAX_TIME
 
 
-def test_two_halves_do_not_make_a_whole_of_what_stands_between() -> None:
-    """Parsed as one list without anything between them, these were [[0, trade], 0, 0]."""
+@pytest.mark.parametrize("rest", [b"1],0,0", b"1],0,0,0,0"])
+def test_two_halves_do_not_make_a_whole_of_what_stands_between(rest: bytes) -> None:
+    """Parsed as one list without anything between them, these were [[0, trade, 1], 0, 0]."""
     trade = (
         b'{"e":"aggTrade","E":1791382992488,"a":1,"s":"BTCUSDT","p":"1","q":"1","f":1,"l":1,"T":1791382992338,"m":true}'
     )
-    decoded = decode([b"[0", trade, b"],0,0"], KNOWN)
+    decoded = decode([b"[0", trade, rest], KNOWN)
     assert [each.aggregate_id for each in decoded.trades] == [1]
     assert [reason for reason, _ in decoded.rejected] == ["not JSON", "not JSON"]
 
