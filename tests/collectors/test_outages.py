@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
+from django.db import connection
 
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.embedded import ServiceStack
@@ -129,6 +131,28 @@ def test_postgres_away_does_not_stop_collection(
     assert gap_ids() == {}
 
 
+def test_gaps_that_are_found_while_postgres_is_down_are_written_when_it_is_back(
+    start_exchange: StartExchange,
+    start_collectors: StartCollectors,
+    clickhouse: ClickHouse,
+    service_stack: ServiceStack,
+) -> None:
+    exchange = start_exchange(symbols=5, rate=500)
+    collectors = start_collectors(exchange)
+    wait_until(lambda: collectors.total("stored") > 500, 30, "500 stored trades")
+    os.kill(service_pid(service_stack, "postgres"), signal.SIGKILL)
+    connection.close()
+    wait_until(lambda: "Postgres is away" in collectors.log.read_text(), 20, "the supervisor to miss Postgres")
+    exchange.fault("skip", symbol="BTCUSDT", count=7)
+    wait_until(lambda: collectors.total("gaps") > 0, 20, "a gap to be found")
+    received = collectors.total("received")
+    wait_until(lambda: collectors.total("received") > received + 2000, 30, "4 s, in which Postgres is asked in vain")
+    wait_until(lambda: any(event.what == "back" for event in service_stack.check()), 60, "Postgres to be back")
+    wait_until(lambda: {name: len(ids) for name, ids in gap_ids().items()} == {"BTCUSDT": 7}, 20, "a gap of 7 ids")
+    exchange.post("/simulator/stop")
+    wait_until(lambda: missing_ids(clickhouse, exchange.sent) == gap_ids(), 20, "the rest to be stored")
+
+
 def test_sigterm_drains_in_time_while_postgres_hangs(
     start_exchange: StartExchange,
     start_collectors: StartCollectors,
@@ -178,7 +202,10 @@ def test_valkey_away_does_not_stop_collection(
     with paused(service_pid(service_stack, "valkey")):
         before = clickhouse.query("total_rows")[0][0]
         wait_until(lambda: clickhouse.query("total_rows")[0][0] > before + 6000, 30, "6,000 more stored trades")
+    back_ms = time.time() * 1000
     exchange.post("/simulator/stop")
     wait_until(lambda: missing_ids(clickhouse, exchange.sent) == {}, 30, "everything to be stored")
-    wait_until(lambda: collectors.total("stored") > 0, 10, "heartbeats again")
+    wait_until(
+        lambda: {each.worker for each in collectors.statuses() if each.updated_ms > back_ms} == {0, 1}, 10, "news"
+    )
     assert collectors.stop() == 0
