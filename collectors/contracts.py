@@ -14,5 +14,7 @@ def newest_contract(name: str) -> Symbol | None:
 
 def newest_contracts(names: Iterable[str]) -> dict[str, Symbol]:
     """Of each name that is known the contract that was listed last."""
+    # Postgres takes no NUL, and no contract has one in its name.
+    possible = [name for name in names if "\0" not in name]
     # It comes last, so that it stays.
-    return {each.name: each for each in Symbol.objects.filter(name__in=names).order_by("onboard_date")}
+    return {each.name: each for each in Symbol.objects.filter(name__in=possible).order_by("onboard_date")}

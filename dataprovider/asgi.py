@@ -23,9 +23,11 @@ def _protocols() -> dict[str, Any]:
     # What Django's models need is there only from here on.
     from django.conf import settings
 
+    from api.intake import bound
     from api.routing import websocket
 
     begin("web", LogSettings.from_config(settings.CONFIG))
+    bound()
     protocols["websocket"] = websocket(settings.CONFIG)
     return protocols
 

@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from api.envelope import RETRY_AFTER_SECONDS, failure
 from api.udf.errors import error_answer
 
-#: Binance's own codes: too many requests, unauthorised, disconnected.
-_BINANCE_CODES = {429: -1003, 401: -1002, 403: -1002, 503: -1001}
+#: Binance's own codes: too many requests, unauthorised, disconnected, malformed.
+_BINANCE_CODES = {429: -1003, 401: -1002, 403: -1002, 503: -1001, 500: -1001, 413: -1130, 400: -1100}
 
 
 def refused(path: str, status: int, error: str, message: str) -> HttpResponse:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Protocol
 
 from api.apps import this_app
@@ -15,6 +15,7 @@ from api.security.websocket import Receive, Scope, Send
 from api.streaming.conversation import Conversation
 from api.streaming.outbox import Outbox
 from api.streaming.pressure import Pressure
+from api.streaming.requests import LARGEST_MESSAGE
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ POLICY_VIOLATION, TRY_AGAIN_LATER = 4008, 4013
 KEY_SECONDS = 5.0
 #: A client that takes nothing for so long loses its connection.
 SLOW_SECONDS = 5.0
+#: While more messages than this wait to be obeyed, no more are read; and how much of each is kept (characters).
+MOST_UNREAD, LONGEST_KEPT = 64, LARGEST_MESSAGE + 1
+BACKLOG = "it sends faster than it can be obeyed"
 
 
 class Talk(Protocol):
@@ -83,13 +87,15 @@ async def serve(
     app.presence.tell()
     talk = begin(outbox)
     pressure = Pressure(send)
+    unread: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
     work = [
-        asyncio.create_task(_listen(receive, talk)),
+        asyncio.create_task(_listen(unread, pressure, talk)),
         asyncio.create_task(_write(outbox, pressure, send)),
         asyncio.create_task(beside(outbox)),
         asyncio.create_task(_overflow(outbox)),
         asyncio.create_task(_revoked(scope.get("key_is_good"))),
     ]
+    reader = asyncio.create_task(_read(receive, unread, pressure))
     try:
         done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -97,9 +103,9 @@ async def serve(
                 logger.error("A connection failed", exc_info=task.exception())
     finally:
         app.connections.close(address)
-        for task in work:
+        for task in (*work, reader):
             task.cancel()
-        await asyncio.gather(*work, return_exceptions=True)
+        await asyncio.gather(*work, reader, return_exceptions=True)
         talk.end()
         pressure.release()
     if outbox.overflown.is_set():
@@ -112,10 +118,21 @@ async def serve(
         await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
 
 
-async def _listen(receive: Receive, talk: Talk) -> None:
+async def _read(receive: Receive, unread: asyncio.Queue[MutableMapping[str, Any]], pressure: Pressure) -> None:
+    """Take messages from daphne, whose own queue has no end."""
     while (message := await receive())["type"] != "websocket.disconnect":
-        text = message.get("text")
-        await talk.take(message.get("bytes") if text is None else text)
+        # Longer ones are refused: their beginning is enough for that.
+        unread.put_nowait({kind: part[:LONGEST_KEPT] for kind in ("text", "bytes") if (part := message.get(kind))})
+        if unread.qsize() >= MOST_UNREAD:
+            pressure.hold(BACKLOG)
+    unread.put_nowait(message)
+
+
+async def _listen(unread: asyncio.Queue[MutableMapping[str, Any]], pressure: Pressure, talk: Talk) -> None:
+    while "type" not in (message := await unread.get()):
+        await talk.take(message.get("text", message.get("bytes", b"")))
+        if unread.qsize() < MOST_UNREAD:
+            pressure.let_go(BACKLOG)
 
 
 async def _write(outbox: Outbox, pressure: Pressure, send: Send) -> None:

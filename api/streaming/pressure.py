@@ -1,4 +1,5 @@
-"""Waiting until a client has read what was sent: daphne takes every frame at once and keeps it in memory."""
+"""Waiting until a client has read what was sent, and reading no more of it than is obeyed: daphne takes every frame at
+once, either way, and keeps it in memory."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ class Pressure:
     def __init__(self, send: Any) -> None:
         self._open = asyncio.Event()
         self._open.set()
+        #: Why nothing is read of the client now.
+        self._holding: set[str] = set()
         protocol: Any = next(iter(getattr(send, "args", ())), None)
         self._transport = getattr(protocol, "transport", None)
         if self._transport is not None:
@@ -28,17 +31,35 @@ class Pressure:
         """Wait until the socket takes more."""
         await self._open.wait()
 
+    def hold(self, reason: str) -> None:
+        """Read nothing more of the client, until `let_go` of the same reason."""
+        self._holding.add(reason)
+        if self._transport is not None:
+            self._transport.pauseProducing()
+
+    def let_go(self, reason: str) -> None:
+        """The contrary of `hold`."""
+        if reason in self._holding:
+            self._holding.remove(reason)
+            if self._transport is not None and not self._holding:
+                self._transport.resumeProducing()
+
     def release(self) -> None:
-        """Before closing: a transport with a producer stays open."""
+        """Before closing: a transport with a producer stays open, and one that is not read never hears of its end."""
+        for reason in list(self._holding):
+            self.let_go(reason)
         if self._transport is not None:
             self._transport.unregisterProducer()
             self._transport = None
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         self._open.clear()
+        # Its pings, too, are answered into what it does not read.
+        self.hold("it does not read")
 
     def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
         self._open.set()
+        self.let_go("it does not read")
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         self._open.set()
