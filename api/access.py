@@ -12,6 +12,9 @@ from api.pacing import Application, Message, Receive, Send
 
 logger = logging.getLogger(__name__)
 
+#: Of a path that is no path of ours the beginning is enough (characters).
+LONGEST_PATH = 500
+
 
 def logged(application: Application) -> Application:
     """The HTTP application, each of its answers written to the log when it is whole or broke off."""
@@ -29,7 +32,8 @@ def logged(application: Application) -> Application:
             await application(scope, receive, sending)
         finally:
             client = (scope.get("client") or ["-"])[0]
+            path = scope["path"][:LONGEST_PATH]
             took = 1000 * (time.monotonic() - began)
-            logger.info("%s %s %s %s %.0f ms", client, scope["method"], scope["path"], status or "broke off", took)
+            logger.info("%s %s %s %s %.0f ms", client, scope["method"], path, status or "broke off", took)
 
     return answering

@@ -30,6 +30,8 @@ from dataprovider.redaction import redacted, secrets_of
 #: The last writes whole addresses, of which that of Telegram's bot is a secret.
 QUIET = ("clickhouse_driver", "django.security.DisallowedHost", "urllib3")
 
+#: What somebody sends may be in a message, of any length; of a longer one only so much is written (characters).
+LONGEST_MESSAGE = 2_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -68,7 +70,7 @@ class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         secrets = self._settings.secrets
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        message = redacted(record.getMessage(), secrets)
+        message = _bounded(redacted(record.getMessage(), secrets))
         trace = self.formatException(record.exc_info) if record.exc_info else record.exc_text or ""
         trace = redacted(trace, secrets)
         if self._settings.as_json:
@@ -83,6 +85,11 @@ class _Lines(logging.Formatter):
             return json.dumps({**event, "exception": trace} if trace else event)
         line = f"{time} {record.levelname} {self._process} {record.name}: {message}"
         return _CONTROL.sub(_escaped, f"{line}\n{trace}" if trace else line)
+
+
+def _bounded(message: str) -> str:
+    more = len(message) - LONGEST_MESSAGE
+    return message if more <= 0 else f"{message[:LONGEST_MESSAGE]} … (and {more:,} characters)"
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -26,6 +26,8 @@ POLICY_VIOLATION, TRY_AGAIN_LATER = 4008, 4013
 KEY_SECONDS = 5.0
 #: A client that takes nothing for so long loses its connection.
 SLOW_SECONDS = 5.0
+#: How often it is looked whether a client that is not read is still there.
+VANISHED_SECONDS = 1.0
 #: While more messages than this wait to be obeyed, no more are read; and how much of each is kept (characters).
 MOST_UNREAD, LONGEST_KEPT = 64, LARGEST_MESSAGE + 1
 BACKLOG = "it sends faster than it can be obeyed"
@@ -93,6 +95,7 @@ async def serve(
         asyncio.create_task(_write(outbox, pressure, send)),
         asyncio.create_task(beside(outbox)),
         asyncio.create_task(_overflow(outbox)),
+        asyncio.create_task(_vanished(pressure)),
         asyncio.create_task(_revoked(scope.get("key_is_good"))),
     ]
     reader = asyncio.create_task(_read(receive, unread, pressure))
@@ -133,6 +136,12 @@ async def _listen(unread: asyncio.Queue[MutableMapping[str, Any]], pressure: Pre
         await talk.take(message.get("text", message.get("bytes", b"")))
         if unread.qsize() < MOST_UNREAD:
             pressure.let_go(BACKLOG)
+
+
+async def _vanished(pressure: Pressure) -> None:
+    """Of a client that is not read nobody hears that it went away."""
+    while not pressure.is_alone:  # noqa: ASYNC110 - nothing says it by itself
+        await asyncio.sleep(VANISHED_SECONDS)
 
 
 async def _write(outbox: Outbox, pressure: Pressure, send: Send) -> None:

@@ -4,7 +4,11 @@ once, either way, and keeps it in memory."""
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
+
+#: The first byte of Linux's struct tcp_info (linux/tcp.h) is the state; whatever the client ended leaves this one.
+_ESTABLISHED = 1
 
 
 class Pressure:
@@ -43,6 +47,18 @@ class Pressure:
             self._holding.remove(reason)
             if self._transport is not None and not self._holding:
                 self._transport.resumeProducing()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the client went away while nothing is read of it; other ends daphne says itself."""
+        connected = getattr(self._transport, "socket", None)
+        if not self._holding or connected is None or not hasattr(socket, "TCP_INFO"):
+            return False
+        try:
+            state: int = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        except OSError:
+            return True
+        return state != _ESTABLISHED
 
     def release(self) -> None:
         """Before closing: a transport with a producer stays open, and one that is not read never hears of its end."""

@@ -20,6 +20,7 @@ from api.intake import MOST_BODY_BYTES
 from api.rest import api
 from api.streaming.requests import LARGEST_MESSAGE
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.logs import LONGEST_MESSAGE
 from tests.api.conftest import Server, running
 from tests.clickhouse.trades import NEW_YEAR, Row, store, stored
 from tests.waiting import wait_until
@@ -57,7 +58,8 @@ def web(_web: Server, clickhouse: ClickHouse, transactional_db: None, log: Path)
     assert process.memory_info().rss < before + 100 * MB
     text = log.read_text()
     assert "Traceback" not in text
-    assert max(map(len, text.splitlines())) < 2_000
+    # Daphne's own lines are written only here: the product runs it with -v 0.
+    assert max(len(line) for line in text.splitlines() if " - - [" not in line) < LONGEST_MESSAGE + 200
     assert stored(clickhouse) == 1
 
 
@@ -411,5 +413,6 @@ def test_a_stream_of_a_strange_name_is_silent_or_refused(web: Server) -> None:
         assert json.loads(client.recv())["id"] == 1
         client.close(timeout=1)
         path = quote(evil, safe="")
-        client = connect(web, f"/market/ws/{path}@aggTrade?streams={path}&x={path}") if len(evil) < 2000 else client
-        client.close(timeout=1)
+        # What no address leads to is refused before the handshake is over.
+        with suppress(websocket.WebSocketBadStatusException):
+            connect(web, f"/market/ws/{path}@aggTrade?streams={path}&x={path}").close(timeout=1)

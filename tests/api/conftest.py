@@ -62,12 +62,26 @@ def refusal(response: requests.Response) -> tuple[int, str, str]:
 def running(
     environ: Mapping[str, str], log: Path, application: str = "dataprovider.asgi:application"
 ) -> Iterator[Server]:
-    """daphne with these variables on top of the test run's; requests are not limited unless they say so."""
+    """daphne with these variables on top of the test run's; requests are not limited unless they say so.
+
+    It is as quiet as the product runs it, unless DAPHNE_VERBOSITY says something else.
+    """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), application],
+            [
+                sys.executable,
+                "-m",
+                "daphne",
+                "-v",
+                environ.get("DAPHNE_VERBOSITY", "0"),
+                "-b",
+                "127.0.0.1",
+                "-p",
+                str(port),
+                application,
+            ],
             cwd=ROOT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "RATE_LIMIT_PER_MINUTE": "0", **environ},
             stdout=output,

@@ -187,3 +187,10 @@ def test_passwords_of_the_settings_are_struck_out_however_they_are_written(tmp_p
     # A password that is a word is struck out of its URL, not out of every sentence.
     assert redacted("postgres does not answer at redis://:postgres@h", secrets).startswith("postgres does")
     assert "postgres@" not in redacted("redis://:postgres@h", secrets)
+
+
+def test_of_a_message_without_end_the_beginning_is_written() -> None:
+    _, said = start("logger.info('x' * 10_000)", "console", "").communicate(timeout=20)
+    (line,) = said.splitlines()
+    assert line.endswith("xx … (and 8,000 characters)")
+    assert len(line) < 2_200

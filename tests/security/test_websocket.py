@@ -43,7 +43,7 @@ def test_a_key_comes_in_a_header_or_the_address_and_never_into_a_log(start_serve
     said = StringIO()
     call_command("makeapikey", "tests", scope="read", stdout=said)
     token, wrong = said.getvalue().strip(), "dp_" + "x" * 43
-    server = start_server(REQUIRE_API_KEY="true", ENABLE_DEBUG_LOGGING="true")
+    server = start_server(REQUIRE_API_KEY="true", ENABLE_DEBUG_LOGGING="true", DAPHNE_VERBOSITY="1")
     assert status(server) == 403
     assert status(server, header={"X-API-Key": token}) == 101
     assert status(server, f"?api_key={token}") == 101
