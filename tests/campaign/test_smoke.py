@@ -57,7 +57,7 @@ def test_ctrl_c_while_a_service_is_paused_leaves_no_process(tmp_path: Path) -> N
             family = psutil.Process(campaign.pid).children(recursive=True)
             assert len(family) > 6
             campaign.send_signal(signal.SIGINT)
-            assert campaign.wait(60) == 130
+            assert campaign.wait(120) == 130
         finally:
             campaign.kill()
             campaign.wait()

@@ -44,8 +44,8 @@ def test_ready_names_each_service_while_it_is_stopped(
         assert refusal(answer) == (503, "NOT_READY", f"Not ready: {name} does not answer; try again in a moment.")
         assert int(answer.headers["Retry-After"]) > 0
         assert server.data(LIVE)["status"] == "alive"
-        wait_until(lambda: stack.check() or is_ready(server), 20, f"{service} to be back")
-        wait_until(lambda: is_ready(server), 20, "readiness")
+        wait_until(lambda: stack.check(), 20, f"the end of {service} to be noticed")
+        wait_until(lambda: (stack.check(), is_ready(server))[1], 60, f"{service} to be back")
     # However many watch: one that hangs makes no other look away.
     postgres = stack.services["postgres"].pid
     assert postgres
