@@ -31,8 +31,8 @@ export function showWorkers(workers, unavailable) {
   }
   body.replaceChildren(...workers.map((each) => {
     const host = each.owner.split(":")[0];
-    const waiting = each.spooled_batches ? `${count(each.spooled_batches)} batches on disk` : `${brief(each.waiting_rows)} trades`;
-    const cells = [`${host} ${each.number}`, String(each.shards.length), `${each.subscribed}/${each.symbols}`, rate(each.trades_per_s), lag(each.lag_ms), `${together(waiting)} ${together(`for ${lag(each.storage_delay_ms)}`)}`];
+    const waiting = each.spooled_batches ? `${count(each.spooled_batches)} batches on disk` : brief(each.waiting_rows);
+    const cells = [`${host} ${each.number}`, String(each.shards.length), `${each.subscribed}/${each.symbols}`, rate(each.trades_per_s), lag(each.lag_ms), `${together(waiting)} ${together(lag(each.storage_delay_ms))}`];
     return make("tr", { title: `${each.owner}, shards ${each.shards.join(" ")}, ${each.reconnects} reconnects` }, ...cells.map((text) => make("td", {}, text)));
   }));
 }
