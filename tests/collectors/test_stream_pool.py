@@ -11,7 +11,7 @@ import pytest
 from collectors.binance.frames import decode
 from collectors.binance.stream import StreamClosed, StreamConnection
 from collectors.pace import Pace
-from collectors.streampool import StreamPool
+from collectors.streampool import Line, StreamPool
 from tests.fixtures_exchange import RunningExchange
 from tests.waiting import wait_until
 
@@ -229,4 +229,22 @@ def test_an_acknowledgement_is_no_sign_of_life_and_silence_is_noticed_after_six_
     # One connection stays, a second one is tried beside it ever more rarely.
     assert 3 <= Silent.opened <= 8
     assert pool.connections <= 2
+    pool.close()
+
+
+def test_an_answer_whose_id_is_none_answers_nothing(start_exchange: StartExchange) -> None:
+    exchange = start_exchange(symbols=5, rate=500)
+    pool = pool_of(exchange)
+    pool.set_symbols(names(exchange))
+    lines: list[Line] = []
+    while not lines:
+        lines += [line for line, _ in pool.step(0.02)]
+    # Asked and not answered.
+    lines[0].unanswered = {7: time.monotonic()}
+    strange: list[object] = [[{}], {}, "7", None, 1e300]
+    for identity in strange:
+        pool.answered(lines[0], {"result": None, "id": identity})
+    assert list(lines[0].unanswered) == [7]
+    pool.answered(lines[0], {"result": None, "id": 7})
+    assert not lines[0].unanswered
     pool.close()
