@@ -95,6 +95,7 @@ HEALTH: dict[str, Any] = {
         "collectors": {
             "status": "running",
             "workers": 2,
+            "shards": 16,
             "symbols": 331,
             "stream_connections": 2,
             "trades_per_s": 812.4,

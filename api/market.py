@@ -84,7 +84,7 @@ class _Found:
 
 async def _found(store: Store, symbol: str, asked: Candles) -> _Found:
     check_range(asked.start_time, asked.end_time)
-    ((_, oldest, newest),) = await store.query("stored_span")
+    oldest, newest = await store.span()
     window = Window.of_open_times(asked.timeframe, asked.start_time, asked.end_time).within(
         oldest // 1000, newest // 1000, asked.timeframe
     )

@@ -117,6 +117,10 @@ class SummaryAnswer(Envelope):
 class CollectorsHealth(Schema):
     status: str
     workers: int
+    shards: int = Field(
+        description="How many of the 16 shards are collected. Fewer for a minute: `manage.py rebalance` may have been "
+        "interrupted."
+    )
     symbols: int
     stream_connections: int
     trades_per_s: float

@@ -40,6 +40,10 @@ class Store:
         """The rows of a named query; raises what ClickHouse.query raises."""
         return await self.run(lambda: self._clickhouse.query(name, **params))
 
+    async def span(self) -> tuple[int, int]:
+        """When the stored trades begin and end (ms; 0 when there is none); raises what ClickHouse.span raises."""
+        return await self.run(self._clickhouse.span)
+
     async def ask(self, question: Callable[[ClickHouse], T]) -> T:
         """The answer of a function that asks ClickHouse several things; raises what it raises."""
         return await self.run(lambda: question(self._clickhouse))

@@ -46,6 +46,8 @@ class Answer:
     #: Shard -> the symbols to collect.
     symbols: dict[int, frozenset[str]]
     open_gaps: int
+    #: Shards of this host that it is to release, because they move to another ClickHouse node.
+    leaving: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Books:
     def update(self, request: Request) -> Answer:
         """Write down, renew, and read; the same request may be given again after a failure."""
         self._record.refresh()
+        # Before any shard of this host has a new epoch: what was found under an old one is left to the new owner.
+        self._record.open_gaps([*request.gaps, *self._record.lost_beginnings(request.boundaries)])
         self._leases.release(request.release)
         epochs = self._leases.renew()
         share = self._leases.share()
@@ -90,8 +94,8 @@ class Books:
         epochs.update(self._leases.raise_epochs(too_low))
         for worker, (pid, shards) in request.placed.items():
             self._leases.placed(worker, pid, shards)
-        self._record.open_gaps([*request.gaps, *self._record.lost_beginnings(request.boundaries)])
-        answer = Answer(epochs, share, self._wanted_symbols(), self._record.count_open_gaps())
+        leaving = self._leases.leaving()
+        answer = Answer(epochs, share, self._wanted_symbols(), self._record.count_open_gaps(), leaving)
         if self._clock() >= self._next_forgetting:
             self._record.forget_old_boundaries()
             self._next_forgetting = self._clock() + FORGET_SECONDS

@@ -68,7 +68,7 @@ def lost_beginnings(found: Sequence[BoundaryFound]) -> list[GapFound]:
     for each in firsts:
         first_id = begun.setdefault(each.symbol, each.first_after)
         if first_id < each.first_after:
-            lost.append(GapFound(each.symbol, first_id, each.first_after - 1, each.cause))
+            lost.append(GapFound(each.symbol, first_id, each.first_after - 1, each.cause, epoch=each.epoch))
         begun[each.symbol] = min(first_id, each.first_after)
     return lost
 

@@ -1,21 +1,24 @@
-"""Quiet symbols after an interruption: asking the exchange whether trades went by while nobody listened.
+"""What only the exchange can say: whether trades of a quiet symbol went by unseen, and whether a first trade is real.
 
 A stream shows a break in ids only with the next trade, which on a quiet symbol may be an hour away. The 24 h ticker
-tells the last trade id of every symbol for a weight of 40; only where it is ahead of the table
-is the symbol itself asked.
+tells the last trade id of every symbol for a weight of 40; only where it is ahead of the table is the symbol itself
+asked. The first trade of a contract that no other one bears out is asked for under its id.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 
-from collectors.binance.rest import ExchangeProblem, Rest
+from collectors.binance.rest import ExchangeProblem, Rest, TooOld, UnknownContract
 from dataprovider.clickhouse import ClickHouse, ClickHouseError
 
 logger = logging.getLogger(__name__)
 
-#: How long a symbol may be silent after an interruption before the exchange is asked (seconds).
+#: How long a symbol may be silent after an interruption, or after its first trade, before the exchange is asked
+#: (seconds).
 SILENT_SECONDS = 5.0
 #: The pause between two rounds of one worker (seconds), and how many symbols a round asks: at most 40 + 40 · 20 weight
 #: of the budget that all share.
@@ -23,22 +26,71 @@ PAUSE_SECONDS = 30.0
 SYMBOLS_PER_ROUND = 40
 
 
-def newest_ids(rest: Rest, store: ClickHouse, last_ids: Mapping[str, int]) -> dict[str, int]:
-    """The highest aggregate id the exchange has, for those of `last_ids` (symbol -> highest id here) where it is ahead.
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """`last_ids`: symbol -> highest id here, of those that were interrupted. `firsts`: symbol -> id of a trade that may
+    be its first."""
 
-    Symbols that could not be settled in this round are left out; never raises.
-    """
-    found: dict[str, int] = {}
+    last_ids: Mapping[str, int]
+    firsts: Mapping[str, int]
+
+    def __bool__(self) -> bool:
+        return bool(self.last_ids or self.firsts)
+
+
+@dataclass(slots=True)
+class Answers:
+    """`newest_ids`: symbol -> highest id the exchange has, where that is ahead. `firsts`: symbol -> the id in question,
+    and whether the exchange has it. Symbols that could not be settled are left out."""
+
+    newest_ids: dict[str, int] = field(default_factory=dict)
+    firsts: dict[str, tuple[int, bool]] = field(default_factory=dict)
+
+
+def ask(rest: Rest, store: ClickHouse, questions: Questions) -> Answers:
+    """Ask the exchange, as much as one round may; never raises."""
+    answers = Answers()
     try:
-        tickers = rest.last_trade_ids()
-        ahead = [symbol for symbol in sorted(last_ids) if _is_ahead(store, symbol, last_ids[symbol], tickers)]
-        for symbol in ahead[:SYMBOLS_PER_ROUND]:
-            newest = rest.last_aggregate_id(symbol)
-            if newest is not None and newest > last_ids[symbol]:
-                found[symbol] = newest
+        asked = _newest_ids(rest, store, questions.last_ids, answers.newest_ids)
+        for symbol, aggregate_id in islice(questions.firsts.items(), SYMBOLS_PER_ROUND - asked):
+            real = _has(rest, symbol, aggregate_id)
+            if real is not None:
+                answers.firsts[symbol] = aggregate_id, real
     except (ExchangeProblem, ClickHouseError) as problem:
         logger.info("Quiet symbols could not be checked: %s", problem)
-    return found
+    return answers
+
+
+def _newest_ids(rest: Rest, store: ClickHouse, last_ids: Mapping[str, int], found: dict[str, int]) -> int:
+    """Fill `found`; how many symbols were asked for."""
+    if not last_ids:
+        return 0
+    ahead = _ahead(rest, store, last_ids)[:SYMBOLS_PER_ROUND]
+    for symbol in ahead:
+        try:
+            newest = rest.last_aggregate_id(symbol)
+        except UnknownContract:
+            continue
+        if newest is not None and newest > last_ids[symbol]:
+            found[symbol] = newest
+    return len(ahead)
+
+
+def _has(rest: Rest, symbol: str, aggregate_id: int) -> bool | None:
+    """Whether the exchange has this trade among its newest; None when it cannot tell."""
+    try:
+        page = rest.agg_trades(symbol, aggregate_id, 1)
+    except TooOld:
+        # It was just received: an id of long ago is not its own.
+        return False
+    except UnknownContract:
+        return None
+    return len(page) > 0 and int(page.aggregate_id[0]) == aggregate_id
+
+
+def _ahead(rest: Rest, store: ClickHouse, last_ids: Mapping[str, int]) -> list[str]:
+    tickers = rest.last_trade_ids()
+    return [symbol for symbol in sorted(last_ids) if _is_ahead(store, symbol, last_ids[symbol], tickers)]
 
 
 def _is_ahead(store: ClickHouse, symbol: str, last_id: int, tickers: Mapping[str, int]) -> bool:

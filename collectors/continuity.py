@@ -2,7 +2,8 @@
 
 The exchange numbers a symbol's aggregated trades without holes, so a trade is judged by its id alone:
 the next id is stored; a later one leaves a hole; an earlier one fills a hole, or was seen before, or is a different
-trade under an id that was used twice (SOLUSDT 926014272, 2025-07-16), which is told by its first_trade_id.
+trade under an id that was used twice (SOLUSDT 926014272, 2025-07-16), which is told by its first_trade_id. The first
+trade of a contract has nothing to be judged by: it is held until it is borne out (collectors.beginning).
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ from collections import deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from collectors.beginning import LATE_DISTANCE, SUSPICIOUS_JUMP, Beginning, Held
 from collectors.trade import Trade
 
 #: How many of the newest trades are remembered to tell a duplicate from a different trade under the same id.
 TAIL = 512
-#: A jump of more ids than this is believed only when the next trade continues it (a number may be absurd).
-SUSPICIOUS_JUMP = 100_000
 #: How far behind a suspicious trade its successor may be and still confirm it.
 CONFIRMING_DISTANCE = 1_000
-#: How far before a symbol's very first trade here one may still come late and be kept.
-LATE_DISTANCE = 100
+#: A trade so old (seconds) that the exchange does not have is absurd; a younger one its REST may not show yet.
+SETTLED_SECONDS = 30.0
 
 
 class Cause(StrEnum):
@@ -50,6 +50,8 @@ class Hole:
     before_ms: int | None
     after_ms: int | None
     since: float
+    #: Whether the id itself is in doubt: that of a first trade.
+    unproved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,12 @@ class Continuity:
     __slots__ = (
         "_awaited",
         "_before",
+        "_below",
         "_cause",
         "_floor",
         "_suspect",
         "_twins",
+        "beginning",
         "boundaries",
         "holes",
         "last_ms",
@@ -98,8 +102,12 @@ class Continuity:
         self._before: int | None = frontier
         self._cause: Cause | None = cause
         self._suspect: Trade | None = None
-        #: The lowest id of a symbol that began here: what arrives late may still come before it.
+        #: Of a symbol of which nothing is stored: the trades that may be its first. None as soon as it has begun.
+        self.beginning: Beginning | None = Beginning() if frontier is None else None
+        #: The lowest id of a symbol that began here. What arrives late and comes before it is not stored but reported:
+        #: another owner may have received a lower one once, and all between the two is recovery's then.
         self._floor: int | None = None
+        self._below: list[Hole] = []
         self._twins: deque[tuple[int, int]] = deque(maxlen=64)
 
     @property
@@ -110,16 +118,21 @@ class Continuity:
 
     def mark_boundary(self, cause: Cause) -> None:
         """The stream was interrupted: the next trade gets a verdict."""
-        if self._cause is None:
+        if self.beginning is not None:
+            self.beginning.interrupt(cause)
+        elif self._cause is None:
             self._awaited, self.next_id, self._cause = self.next_id, -1, cause
             self._before = self._awaited - 1
 
     def irregular(self, trade: Trade, now: float) -> list[Trade]:
         """Judge a trade whose id is not `next_id`; `now` in seconds of any steady clock.
 
-        Returns the trades to store: none for a duplicate or for a suspicious jump that awaits its confirmation, two
-        when such a jump was just confirmed. A jump that was not confirmed is added to `rejected`.
+        Returns the trades to store: none for a duplicate or for one that awaits its confirmation (a suspicious jump,
+        the first trade of a contract), several when such a one was just confirmed. What turned out to be absurd is
+        added to `rejected`.
         """
+        if self.beginning is not None:
+            return self._begin(self.beginning, trade, now)
         suspect = self._suspect
         if suspect is None:
             return self._place(trade, now)
@@ -130,6 +143,45 @@ class Continuity:
             return [*self._place(suspect, now, confirmed=True), *self._place(trade, now)]
         self.rejected.append(suspect)
         return self._place(trade, now)
+
+    def holds(self, trade: Trade) -> bool:
+        """Whether this object, which was just judged, awaits its confirmation or its report."""
+        held = self.beginning.held if self.beginning is not None else ()
+        reported = any(hole.first_id == trade.aggregate_id for hole in self._below)
+        return reported or self._suspect is trade or any(each.trade is trade for each in held)
+
+    def learn_first(self, aggregate_id: int, now: float, *, real: bool) -> list[Trade]:
+        """The exchange says whether it has a trade that is held as the first one; likewise the trades to store.
+
+        It has not got an absurd one; a fresh one it may not show yet.
+        """
+        held = self.beginning.of(aggregate_id) if self.beginning is not None else None
+        if self.beginning is None or held is None:
+            return []
+        if real:
+            return self._begin_with(self.beginning, held, [], now)
+        if now - held.since >= SETTLED_SECONDS:
+            self.beginning.give_up(held)
+            self.rejected.append(held.trade)
+        return []
+
+    def unproved(self, now: float, patience: float) -> list[Hole]:
+        """What came late and before the first trade, and first trades that nothing bore out for `patience` seconds.
+
+        Each once, as holes to be reported as gaps.
+
+        From then on they are recovery's, which asks the exchange for them; the sequence may still begin with one.
+        """
+        below, self._below = self._below, []
+        due = self.beginning.due(now, patience) if self.beginning is not None else ()
+        return [*below, *(self._doubtful(each) for each in due)]
+
+    @property
+    def held_back(self) -> list[Hole]:
+        """What no stored id would show and was not reported either: first trades that nothing bore out, as the holes
+        they would be, and what came late and before the first."""
+        held = self.beginning.held if self.beginning is not None else ()
+        return [*self._below, *(self._doubtful(each) for each in held if not each.reported)]
 
     @property
     def awaits_verdict(self) -> bool:
@@ -154,6 +206,50 @@ class Continuity:
         if due:
             self.holes = [hole for hole in self.holes if now - hole.since < grace]
         return due
+
+    def _doubtful(self, held: Held) -> Hole:
+        assert self._cause is not None
+        # Its time is as doubtful as its id.
+        aggregate_id = held.trade.aggregate_id
+        return Hole(aggregate_id, aggregate_id, self._cause, None, None, held.since, unproved=True)
+
+    def _begin(self, beginning: Beginning, trade: Trade, now: float) -> list[Trade]:
+        if trade in beginning:
+            return []
+        first = beginning.borne_out_by(trade)
+        if first is not None and trade.aggregate_id < first.trade.aggregate_id:
+            return self._begin_with(beginning, beginning.put_before(first, trade, now), [], now)
+        if first is not None:
+            return self._begin_with(beginning, first, [trade], now)
+        given_up = beginning.hold(trade, now)
+        if given_up is not None:
+            self.rejected.append(given_up.trade)
+        return []
+
+    def _begin_with(self, beginning: Beginning, first: Held, further: list[Trade], now: float) -> list[Trade]:
+        """The sequence begins; what else is held is part of it, or absurd."""
+        self.beginning = None
+        stored = self._place(first.trade, now, confirmed=True)
+        if first.reported:
+            stored = []
+        position = beginning.held.index(first)
+        for each in beginning.held[:position]:
+            stored += self._after_first(each, first, now)
+        for each in beginning.held[position:]:
+            if each is not first:
+                stored += self._after_first(each, first, now)
+            if each.interrupted is not None:
+                self.mark_boundary(each.interrupted)
+        for trade in further:
+            stored += self._place(trade, now)
+        return stored
+
+    def _after_first(self, held: Held, first: Held, now: float) -> list[Trade]:
+        if not first.leads_to(held.trade):
+            self.rejected.append(held.trade)
+            return []
+        stored = self._place(held.trade, now)
+        return [] if held.reported else stored
 
     def _place(self, trade: Trade, now: float, *, confirmed: bool = False) -> list[Trade]:
         expected = self.next_id if self._cause is None else self._awaited
@@ -194,7 +290,9 @@ class Continuity:
 
     def _from_the_past(self, trade: Trade, now: float) -> list[Trade]:
         if self._floor is not None and self._floor - LATE_DISTANCE <= trade.aggregate_id < self._floor:
-            return [self._lower_floor(trade, self._floor, now)]
+            first, self._floor = self._floor, trade.aggregate_id
+            self._below.append(Hole(trade.aggregate_id, first - 1, Cause.STREAM, trade.timestamp, self.last_ms, now))
+            return []
         position = trade.aggregate_id - (self.next_id - len(self.tail))
         for index, hole in enumerate(self.holes):
             if hole.first_id <= trade.aggregate_id <= hole.last_id:
@@ -207,14 +305,6 @@ class Continuity:
             return []
         self._twins.append(twin)
         return [trade]
-
-    def _lower_floor(self, trade: Trade, floor: int, now: float) -> Trade:
-        if trade.aggregate_id + 1 < floor:
-            self.holes.append(
-                Hole(trade.aggregate_id + 1, floor - 1, Cause.STREAM, trade.timestamp, self.last_ms, since=now)
-            )
-        self._floor = trade.aggregate_id
-        return trade
 
 
 def _without(hole: Hole, aggregate_id: int) -> list[Hole]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from collectors.backoff import Backoff
 from collectors.batch import Batch
-from collectors.boundarycheck import SILENT_SECONDS
+from collectors.boundarycheck import SILENT_SECONDS, Answers, Questions
 from collectors.continuity import Hole
 from collectors.ingest import FLUSH_SECONDS, Ingest
 from collectors.messages import BoundaryFound, GapFound, Report
@@ -61,6 +61,7 @@ class Custody:
         """`max_rows` bounds the rows in memory."""
         self._means = means
         self.findings = Findings()
+        self._held: list[GapFound] = []
         self.ingest = Ingest()
         self.writer = Writer(
             store,
@@ -70,6 +71,8 @@ class Custody:
             lost=self._lost,
             stale=lambda shard, epoch: self.keeper.is_stale(shard, epoch),
             backoff=means.writing,
+            lanes=len(store.nodes),
+            lane_of=store.number_of,
         )
         self.keeper = ShardKeeper(
             store,
@@ -91,15 +94,19 @@ class Custody:
         """Once a second: take down which holes became gaps, and the verdicts; the trades whose id was absurd."""
         self._note_holes(self.ingest.due_holes(now))
         self._note_boundaries()
+        self._note_held()
         return self.ingest.take_rejected()
 
-    def waiting(self, now: float) -> dict[str, int]:
-        """Symbol -> highest id here, for those that the exchange is to be asked about: silent since an interruption."""
-        return self.ingest.awaiting_verdict(self.keeper.active, now - SILENT_SECONDS)
+    def questions(self, now: float) -> Questions:
+        """What the exchange is to be asked: of symbols that are silent since an interruption, or since their first
+        trade."""
+        active, since = self.keeper.active, now - SILENT_SECONDS
+        return Questions(self.ingest.awaiting_verdict(active, since), self.ingest.awaiting_proof(active, since))
 
-    def learn(self, newest_ids: Mapping[str, int], now: float) -> None:
+    def learn(self, answers: Answers, now: float) -> None:
         """What the exchange answered."""
-        self.ingest.learn(newest_ids, now)
+        self.ingest.learn(answers.newest_ids, now)
+        self.ingest.learn_firsts(answers.firsts, now)
 
     def report(self) -> Report:
         """What the supervisor is to hear now. Called from one thread, any."""
@@ -108,7 +115,7 @@ class Custody:
             gaps.append(self.findings.gaps.get())
         while not self.findings.boundaries.empty():
             boundaries.append(self.findings.boundaries.get())
-        return Report(self.keeper.held(), dict(self.keeper.low_epochs), gaps, boundaries)
+        return Report(self.keeper.held(), dict(self.keeper.low_epochs), gaps, boundaries, self._held)
 
     def hand_over(self, now: float, drain: Callable[[], object]) -> bool:
         """Store what is left (`drain` waits for it for a while), then put it on disk; whether nothing is lost."""
@@ -116,21 +123,27 @@ class Custody:
             self.writer.submit(batch)
         drain()
         kept = self.writer.stop(1.0)
-        self._note_holes(self.ingest.due_holes(now, grace=0.0))
+        self._note_holes(self.ingest.due_holes(now, grace=0.0, patience=0.0))
         self._note_boundaries()
+        self._note_held()
         return kept
 
     def _note_holes(self, holes: list[tuple[str, Hole]]) -> None:
         for symbol, hole in holes:
-            self.findings.found(
-                GapFound(symbol, hole.first_id, hole.last_id, hole.cause.value, hole.before_ms, hole.after_ms)
-            )
+            self.findings.found(GapFound.of(symbol, hole, self.ingest.epoch_of(symbol)))
+
+    def _note_held(self) -> None:
+        self._held = [
+            GapFound.of(symbol, hole, self.ingest.epoch_of(symbol)) for symbol, hole in self.ingest.held_back()
+        ]
 
     def _note_boundaries(self) -> None:
         now_ms = int(self._means.wall() * 1000)
-        for symbol, each in self.ingest.take_boundaries():
+        for symbol, epoch, each in self.ingest.take_boundaries():
             self.findings.boundaries.put(
-                BoundaryFound(symbol, each.cause.value, each.last_before, each.first_after, each.verdict.value, now_ms)
+                BoundaryFound(
+                    symbol, each.cause.value, each.last_before, each.first_after, each.verdict.value, now_ms, epoch
+                )
             )
 
     def _lost(self, batch: Batch, cause: str, reason: str) -> None:
@@ -144,5 +157,6 @@ class Custody:
                     ids.first_ms,
                     ids.last_ms,
                     {"reason": reason},
+                    batch.epoch,
                 )
             )

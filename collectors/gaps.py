@@ -1,11 +1,15 @@
 """Gap rows: what workers found missing, without what is known already, and what becomes of it (GAP_STATES).
 
+A gap is where recovery stores trades, so no live collector may store any there. Whoever has a shard keeps that for what
+it reports itself; a worker that lost its shard and does not know it yet calls missing what the new owner just received.
+
 A change of state is a compare-and-set: it is made only if the row still is in the state that the caller's object says,
 and that object then shows the new one. Every function raises django.db.Error while Postgres is away: call again.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,7 +20,10 @@ from django.utils import timezone
 
 from collectors.contracts import newest_contracts
 from collectors.messages import GapFound
-from collectors.models import GAP_STATES, UNFINISHED, Gap, GapStatus
+from collectors.models import GAP_STATES, UNFINISHED, Gap, GapStatus, ShardLease
+from dataprovider.clickhouse.shards import shard_of
+
+logger = logging.getLogger(__name__)
 
 #: What was recovered and is missing again is a new gap; what waits, is being fetched or does not exist is known.
 KNOWN = (*UNFINISHED, GapStatus.ABSENT_UPSTREAM)
@@ -30,9 +37,12 @@ Absent = tuple[int, int, Mapping[str, Any]]
 def open_gaps(found: Iterable[GapFound]) -> int:
     """Write gaps down; ids that another gap of the symbol covers (KNOWN) are left out.
 
+    So is what a worker found under an epoch of its shard that is over: whoever has a later one has read since then what
+    is stored, and looks for what is missing itself.
+
     Returns how many rows were made. The same may be given again after a failure.
     """
-    wanted = list(found)
+    wanted = _not_superseded(found)
     if not wanted:
         return 0
     names = {gap.symbol for gap in wanted}
@@ -57,6 +67,23 @@ def open_gaps(found: Iterable[GapFound]) -> int:
     ]
     Gap.objects.bulk_create(made)
     return len(made)
+
+
+def _not_superseded(found: Iterable[GapFound]) -> list[GapFound]:
+    """Those whose finder has its shard, or had it last."""
+    wanted = list(found)
+    if all(gap.epoch is None for gap in wanted):
+        return wanted
+    epochs = dict(ShardLease.objects.values_list("shard", "epoch"))
+    current = [gap for gap in wanted if is_current(gap, epochs.get(shard_of(gap.symbol), 0))]
+    if len(current) < len(wanted):
+        logger.info("%d gaps are left to the new owners of their shards.", len(wanted) - len(current))
+    return current
+
+
+def is_current(gap: GapFound, epoch: int) -> bool:
+    """Whether a gap may be written down while its shard is at `epoch`."""
+    return gap.epoch is None or gap.epoch >= epoch
 
 
 def uncovered(found: Iterable[GapFound], known: dict[str, list[tuple[int, int]]]) -> list[GapFound]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from collectors.batch import Batch, columns_of
 from collectors.continuity import Boundary, Cause, Continuity, Hole
@@ -16,6 +17,8 @@ FLUSH_ROWS = 20_000
 FLUSH_SECONDS = 1.0
 #: How long a hole may wait for a late trade before it is reported as a gap (seconds).
 HOLE_GRACE = 2.0
+#: How long the first trade of a contract may wait to be borne out before it is reported as a gap (seconds).
+UNPROVED_SECONDS = 60.0
 #: Of boundaries that nobody takes, only the newest are kept.
 MOST_BOUNDARIES = 50_000
 
@@ -52,8 +55,10 @@ class Ingest:
         self.buffers: dict[int, ShardBuffer] = {}
         self.received = 0
         self.duplicates = 0
+        #: A trade of a later time (ms) is dated ahead, and changes no live minute.
+        self.latest_ms = inf
         self.boundaries: Counter[str] = Counter()
-        self._new_boundaries: deque[tuple[str, Boundary]] = deque(maxlen=MOST_BOUNDARIES)
+        self._new_boundaries: deque[tuple[str, int, Boundary]] = deque(maxlen=MOST_BOUNDARIES)
         self._changed: dict[tuple[str, int], MinuteBar] = {}
 
     def open_shard(self, shard: int, epoch: int) -> None:
@@ -63,8 +68,16 @@ class Ingest:
     def track(self, symbol: str, shard: int, frontier: int | None, now: float) -> None:
         """Begin to collect a symbol of an open shard, after the highest stored id."""
         self.symbols[symbol] = Tracked(
-            Continuity(frontier), self.buffers[shard], LiveMinutes(self._note_change), since=now, seen_at=now
+            Continuity(frontier),
+            self.buffers[shard],
+            LiveMinutes(self._note_change, lambda: self.latest_ms),
+            since=now,
+            seen_at=now,
         )
+
+    def epoch_of(self, symbol: str) -> int:
+        """Under which it is collected."""
+        return self.symbols[symbol].buffer.epoch
 
     def close_shard(self, shard: int) -> list[str]:
         """Forget a shard whose batches were all sealed; the symbols that went with it."""
@@ -91,11 +104,30 @@ class Ingest:
                 waiting[symbol] = last_id
         return waiting
 
+    def awaiting_proof(self, symbols: Iterable[str], received_until: float) -> dict[str, int]:
+        """Symbol -> id of its first trade, which was received until that time and which nothing bore out; those that
+        wait longest first."""
+        waiting = []
+        for symbol in symbols:
+            beginning = self.symbols[symbol].continuity.beginning
+            if beginning is not None and beginning.held:
+                aggregate_id = beginning.asked_for(received_until)
+                if aggregate_id is not None:
+                    waiting.append((beginning.held[0].since, symbol, aggregate_id))
+        return {symbol: aggregate_id for _, symbol, aggregate_id in sorted(waiting)}
+
     def learn(self, newest_ids: Mapping[str, int], now: float) -> None:
         """Take in how far the exchange is with symbols that were interrupted."""
         for symbol, newest_id in newest_ids.items():
             if symbol in self.symbols:
                 self.symbols[symbol].continuity.learn(newest_id, now)
+
+    def learn_firsts(self, firsts: Mapping[str, tuple[int, bool]], now: float) -> None:
+        """Take in, for an id of a symbol, whether the exchange has such a trade."""
+        for symbol, (aggregate_id, real) in firsts.items():
+            tracked = self.symbols.get(symbol)
+            if tracked is not None:
+                self._accept(tracked.continuity.learn_first(aggregate_id, now, real=real), symbol, tracked, now)
 
     def add(self, trades: list[Trade], now: float) -> None:
         """Take in trades in the order of their arrival; `now` in seconds of a steady clock."""
@@ -132,14 +164,29 @@ class Ingest:
         buffer.sequence += 1
         return Batch(buffer.shard, buffer.epoch, buffer.sequence, columns_of(rows), buffer.since)
 
-    def due_holes(self, now: float, grace: float = HOLE_GRACE) -> list[tuple[str, Hole]]:
-        """Holes that are now gaps, each once."""
+    def due_holes(
+        self, now: float, grace: float = HOLE_GRACE, patience: float = UNPROVED_SECONDS
+    ) -> list[tuple[str, Hole]]:
+        """Holes that are now gaps, each once: ids that nobody filled, and what Continuity.unproved says."""
         return [
             (symbol, hole)
             for symbol, tracked in self.symbols.items()
-            if tracked.continuity.holes
-            for hole in tracked.continuity.due_holes(now, grace)
+            for hole in (*tracked.continuity.due_holes(now, grace), *tracked.continuity.unproved(now, patience))
         ]
+
+    def unproved(self, shard: int, now: float) -> list[tuple[str, Hole]]:
+        """What of a shard is in memory alone, likewise, however long it has waited."""
+        buffer = self.buffers[shard]
+        return [
+            (symbol, hole)
+            for symbol, tracked in self.symbols.items()
+            if tracked.buffer is buffer
+            for hole in tracked.continuity.unproved(now, 0.0)
+        ]
+
+    def held_back(self) -> list[tuple[str, Hole]]:
+        """What is in memory alone, neither stored nor reported: first trades, and late ones before them."""
+        return [(symbol, hole) for symbol, tracked in self.symbols.items() for hole in tracked.continuity.held_back]
 
     def take_rejected(self) -> list[Trade]:
         """Trades whose id turned out to be absurd."""
@@ -150,8 +197,8 @@ class Ingest:
                 tracked.continuity.rejected.clear()
         return rejected
 
-    def take_boundaries(self) -> list[tuple[str, Boundary]]:
-        """The verdicts since the last call, each with its symbol."""
+    def take_boundaries(self) -> list[tuple[str, int, Boundary]]:
+        """The verdicts since the last call, each with its symbol and the epoch it was collected under."""
         taken = list(self._new_boundaries)
         self._new_boundaries.clear()
         return taken
@@ -177,10 +224,13 @@ class Ingest:
         return min((buffer.since for buffer in list(self.buffers.values()) if buffer.rows), default=None)
 
     def _irregular(self, trade: Trade, tracked: Tracked, now: float) -> None:
-        continuity = tracked.continuity
-        stored = continuity.irregular(trade, now)
-        if not stored:
+        stored = tracked.continuity.irregular(trade, now)
+        if not stored and not tracked.continuity.holds(trade):
             self.duplicates += 1
+        self._accept(stored, trade.symbol, tracked, now)
+
+    def _accept(self, stored: list[Trade], symbol: str, tracked: Tracked, now: float) -> None:
+        continuity = tracked.continuity
         for accepted in stored:
             if not tracked.buffer.rows:
                 tracked.buffer.since = now
@@ -188,7 +238,8 @@ class Ingest:
             tracked.minutes.add(accepted)
         if continuity.boundaries:
             self.boundaries.update(boundary.verdict.value for boundary in continuity.boundaries)
-            self._new_boundaries.extend((trade.symbol, boundary) for boundary in continuity.boundaries)
+            epoch = tracked.buffer.epoch
+            self._new_boundaries.extend((symbol, epoch, boundary) for boundary in continuity.boundaries)
             continuity.boundaries.clear()
 
     def _note_change(self, bar: MinuteBar) -> None:

@@ -21,6 +21,9 @@ from dataprovider.clickhouse.shards import SHARD_COUNT
 LEASE_SECONDS = 15
 #: A host that has said nothing for this long is forgotten.
 FORGET_SECONDS = 600
+#: Shards without an owner, or whose owner said nothing for too long.
+FREE = Q(owner="") | Q(expires_at__isnull=True) | Q(expires_at__lt=Now())
+NOT_MOVING = Q(moving_until__isnull=True) | Q(moving_until__lt=Now())
 
 
 def owner_name() -> str:
@@ -30,6 +33,27 @@ def owner_name() -> str:
     except OSError:
         namespace = 0
     return f"{socket.gethostname()}:{os.getpid()}:{namespace}-{int.from_bytes(os.urandom(3)):06x}"
+
+
+def release_dead(owner: str) -> None:
+    """Free what processes hold that ran where `owner` runs and were killed: nobody's lease has to run out first."""
+    hostname, _, namespace = _parts(owner)
+    here = f"{hostname}:"
+    owners = {
+        *CollectorHost.objects.filter(owner__startswith=here).values_list("owner", flat=True),
+        *ShardLease.objects.filter(owner__startswith=here).values_list("owner", flat=True),
+    }
+    for other in owners:
+        name, pid, space = _parts(other)
+        if (name, space) == (hostname, namespace) and not psutil.pid_exists(pid):
+            ShardLease.objects.filter(owner=other).update(owner="", worker=None, pid=None, expires_at=None)
+            CollectorHost.objects.filter(owner=other).delete()
+
+
+def _parts(owner: str) -> tuple[str, int, str]:
+    """Host name, process id, and where that id is valid."""
+    hostname, pid, namespace = owner.rsplit("-", 1)[0].rsplit(":", 2)
+    return hostname, int(pid), namespace
 
 
 class Leases:
@@ -44,17 +68,13 @@ class Leases:
         """Appear among the hosts, and make the table's rows if this is the first start ever."""
         self._workers = workers
         ShardLease.objects.bulk_create([ShardLease(shard=shard) for shard in range(SHARD_COUNT)], ignore_conflicts=True)
-        hostname, pid, namespace = self.owner.rsplit("-", 1)[0].rsplit(":", 2)
-        for host in CollectorHost.objects.filter(hostname=hostname, owner__contains=f":{namespace}-"):
-            # Killed and started again: there is nobody whose lease would have to run out first.
-            if not psutil.pid_exists(host.pid):
-                ShardLease.objects.filter(owner=host.owner).update(owner="", worker=None, pid=None, expires_at=None)
-                host.delete()
+        hostname, pid, _ = _parts(self.owner)
+        release_dead(self.owner)
         CollectorHost.objects.update_or_create(
             owner=self.owner,
             defaults={
                 "hostname": hostname,
-                "pid": int(pid),
+                "pid": pid,
                 "workers": workers,
                 "started_at": Now(),
                 "heartbeat_at": Now(),
@@ -70,6 +90,11 @@ class Leases:
         mine.update(heartbeat_at=Now(), expires_at=Now() + self._ttl)
         return dict(mine.values_list("shard", "epoch"))
 
+    def leaving(self) -> frozenset[int]:
+        """The shards of this host that somebody wants to move to another ClickHouse node: it is to release them."""
+        mine = ShardLease.objects.filter(owner=self.owner, moving_until__gte=Now())
+        return frozenset(mine.values_list("shard", flat=True))
+
     def share(self) -> int:
         """How many shards are this host's fair part: all of them when it is alone."""
         hosts = CollectorHost.objects.filter(heartbeat_at__gte=Now() - self._ttl).count()
@@ -80,9 +105,7 @@ class Leases:
         if most <= 0:
             return {}
         with transaction.atomic():
-            free = ShardLease.objects.select_for_update(skip_locked=True).filter(
-                Q(owner="") | Q(expires_at__isnull=True) | Q(expires_at__lt=Now())
-            )
+            free = ShardLease.objects.select_for_update(skip_locked=True).filter(FREE, NOT_MOVING)
             shards = list(free.order_by("shard").values_list("shard", flat=True)[:most])
             ShardLease.objects.filter(shard__in=shards).update(
                 owner=self.owner,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from collectors.trade import Trade
 
@@ -87,11 +88,13 @@ def begin(trade: Trade, *, whole: bool) -> MinuteBar:
 class LiveMinutes:
     """The newest minutes of one symbol."""
 
-    __slots__ = ("_changed", "bar", "earlier")
+    __slots__ = ("_changed", "_latest", "bar", "earlier")
 
-    def __init__(self, changed: Callable[[MinuteBar], None]) -> None:
-        """`changed` is told of every bar that a trade changed, or that closed."""
+    def __init__(self, changed: Callable[[MinuteBar], None], latest: Callable[[], float] = lambda: inf) -> None:
+        """`changed` is told of every bar that a trade changed, or that closed. `latest` says which time (ms) no trade
+        can be of yet: one that is dated later is in no minute here."""
         self._changed = changed
+        self._latest = latest
         self.bar: MinuteBar | None = None
         self.earlier: list[MinuteBar] = []
 
@@ -107,6 +110,9 @@ class LiveMinutes:
             if offset < 0:
                 self._add_late(trade)
                 return
+        if trade.timestamp > self._latest():
+            return
+        if bar is not None:
             bar.closed = True
             self._changed(bar)
             self.earlier = [*self.earlier, bar][-KEPT_MINUTES:]

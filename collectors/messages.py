@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from collectors.continuity import Hole
 from dataprovider.clickhouse import Address
 from dataprovider.logs import LogSettings
+
+#: In the evidence of a gap: its id is that of a contract's first trade, which nothing bore out (collectors.beginning).
+UNPROVED = "unproved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class GapFound:
-    """Aggregate ids first_id..last_id (both included) of a symbol are missing; times in ms (UTC)."""
+    """Aggregate ids first_id..last_id (both included) of a symbol are missing; times in ms (UTC).
+
+    `epoch`: under which its shard was collected when that was found; None: whoever found it does not collect.
+    """
 
     symbol: str
     first_id: int
@@ -64,11 +71,23 @@ class GapFound:
     before_ms: int | None = None
     after_ms: int | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
+    epoch: int | None = None
+
+    @classmethod
+    def of(cls, symbol: str, hole: Hole, epoch: int) -> GapFound:
+        """A hole in the ids of a symbol, as it is reported."""
+        evidence = {UNPROVED: True} if hole.unproved else {}
+        return cls(
+            symbol, hole.first_id, hole.last_id, hole.cause.value, hole.before_ms, hole.after_ms, evidence, epoch
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class BoundaryFound:
-    """The verdict over one connect, reconnect or start of a symbol (collectors.continuity.Boundary), and when (ms)."""
+    """The verdict over one connect, reconnect or start of a symbol (collectors.continuity.Boundary), and when (ms).
+
+    `epoch`: under which its shard was collected.
+    """
 
     symbol: str
     cause: str
@@ -76,6 +95,7 @@ class BoundaryFound:
     first_after: int
     verdict: str
     at_ms: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +108,5 @@ class Report:
     low_epochs: dict[int, int]
     gaps: list[GapFound]
     boundaries: list[BoundaryFound] = field(default_factory=list)
+    #: What is in its memory alone and no id in the table would show: missing, should it die.
+    held_back: list[GapFound] = field(default_factory=list)

@@ -85,6 +85,9 @@ class ShardLease(models.Model):
     epoch = models.PositiveBigIntegerField(default=0)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    moving_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then nobody but `manage.py rebalance` may take it."
+    )
 
     class Meta:
         ordering = ["shard"]

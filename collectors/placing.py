@@ -39,6 +39,8 @@ class Placing(Generic[C]):
         self.answer = Answer({}, 0, {}, 0)
         self._placed: dict[int, int] = {}
         self._releasing: set[int] = set()
+        #: Worker -> what is missing should it die (Report.held_back).
+        self._held_back: dict[int, list[GapFound]] = {}
         self.gaps: list[GapFound] = []
         self.boundaries: deque[BoundaryFound] = deque(maxlen=MOST_BOUNDARIES)
 
@@ -48,9 +50,11 @@ class Placing(Generic[C]):
         worker.low_epochs.update(report.low_epochs)
         self.gaps.extend(report.gaps)
         self.boundaries.extend(report.boundaries)
+        self._held_back[worker.number] = report.held_back
 
     def died(self, worker: C) -> None:
-        """Inserts of the dead one may still be under way: only a higher epoch shuts them out."""
+        """What it held is missing. Inserts of it may still be under way: only a higher epoch shuts them out."""
+        self.gaps.extend(self._held_back.pop(worker.number, ()))
         worker.low_epochs.update(
             {
                 shard: self.answer.epochs.get(shard, 0)
@@ -73,6 +77,7 @@ class Placing(Generic[C]):
         self._releasing.difference_update(request.release)
         for shard in [shard for shard in self._placed if shard not in answer.epochs]:
             del self._placed[shard]
+        self._releasing.update(answer.leaving & answer.epochs.keys())
         kept = answer.epochs.keys() - self._releasing
         if len(kept) > answer.share:
             self._releasing.update(sorted(kept)[answer.share :])

@@ -50,6 +50,7 @@ class ShardKeeper:
         self._assigned: dict[int, ShardAssignment] = {}
         self._opening: dict[int, tuple[int, Future[Opening]]] = {}
         self._extending: Future[Opening] | None = None
+        self._extended = -1
         self._searching: list[tuple[list[Range], Future[list[Range]]]] = []
         self._stale: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
         self._retry_at = 0.0
@@ -83,7 +84,7 @@ class ShardKeeper:
         for shard, epoch in self.held().items():
             wanted = self._assigned.get(shard)
             if wanted is None or wanted.epoch != epoch:
-                self._let_go(shard)
+                self._let_go(shard, now)
         if now >= self._retry_at:
             self._begin_opening()
             self._extend()
@@ -136,18 +137,17 @@ class ShardKeeper:
         self._retry_at = now + self._backoff.next_delay()
 
     def _extend(self) -> None:
-        """Read where newly enabled symbols of open shards stand."""
+        """Read where newly enabled symbols of an open shard stand, one shard after the other."""
         if self._extending is not None:
             return
-        new = {
-            symbol
-            for shard, wanted in self._assigned.items()
-            if shard in self._ingest.buffers
-            for symbol in wanted.symbols
-            if symbol not in self._ingest.symbols
-        }
-        if new:
-            self._extending = self._opener.submit(read_frontiers, self._store, new)
+        # First those behind the one that was asked for last: its node may be away.
+        for shard in sorted(self._assigned, key=lambda shard: (shard <= self._extended, shard)):
+            wanted = self._assigned[shard].symbols if shard in self._ingest.buffers else frozenset()
+            new = {symbol for symbol in wanted if symbol not in self._ingest.symbols}
+            if new:
+                self._extended = shard
+                self._extending = self._opener.submit(read_frontiers, self._store, new)
+                return
 
     def _track(self, opening: Opening, now: float) -> None:
         owned = {symbol: shard for shard, wanted in self._assigned.items() for symbol in wanted.symbols}
@@ -169,14 +169,20 @@ class ShardKeeper:
                 self._searching.append((suspects, self._opener.submit(find_missing, self._store, suspects)))
                 continue
             for symbol, first_id, last_id in missing:
-                self._found(GapFound(symbol, first_id, last_id, "unclean_stop"))
+                # Who has the shard by now looks for itself.
+                if symbol in self._ingest.symbols:
+                    epoch = self._ingest.epoch_of(symbol)
+                    self._found(GapFound(symbol, first_id, last_id, "unclean_stop", epoch=epoch))
 
-    def _let_go(self, shard: int) -> None:
+    def _let_go(self, shard: int, now: float) -> None:
         """One step of letting a shard go: store what is left of it, then forget it."""
         buffer = self._ingest.buffers[shard]
         if buffer.rows:
             self._writer.submit(self._ingest.seal(buffer))
         if not self._writer.pending(shard):
+            # Nothing in the table shows them to the next owner.
+            for symbol, hole in self._ingest.unproved(shard, now):
+                self._found(GapFound.of(symbol, hole, buffer.epoch))
             self._ingest.close_shard(shard)
 
     def _choose_symbols(self, now: float) -> bool:

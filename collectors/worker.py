@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import inf
 from multiprocessing.connection import Connection
 
 from redis import Redis
@@ -24,7 +25,7 @@ from collectors.binance.frames import decode
 from collectors.binance.rest import Rest
 from collectors.binance.stream import StreamConnection
 from collectors.binance.weight import Priority, WeightBudget
-from collectors.boundarycheck import PAUSE_SECONDS, newest_ids
+from collectors.boundarycheck import PAUSE_SECONDS, Answers, ask
 from collectors.continuity import Cause
 from collectors.custody import Custody, Means
 from collectors.deadletter import DeadLetters
@@ -34,6 +35,7 @@ from collectors.pace import Pace
 from collectors.publisher import PUBLISH_INTERVAL, PUBLISH_SHARE, Publisher
 from collectors.quiet import QuietWatch
 from collectors.spool import Spool
+from collectors.streamclock import StreamClock
 from collectors.streampool import Line, StreamPool
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.heartbeat import WorkerStatus
@@ -81,12 +83,12 @@ class Worker:
         budget = WeightBudget(self._redis, settings.egress)
         self._rest = Rest(settings.rest_url, budget, Priority.LIVE, self._stopping.is_set)
         self._checker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="boundary-check")
-        self._check: Future[dict[str, int]] | None = None
+        self._check: Future[Answers] | None = None
         self._next_check = 0.0
         self._publisher = Publisher(self._redis, self.status)
         self._drained = threading.Event()
         self._lag_ms = 0.0
-        self._exchange_ms, self._exchange_at = 0, 0.0
+        self._exchange = StreamClock()
         self._rate, self._rate_from = 0.0, (self._clock(), 0)
         self._next_publish = self._next_second = self._next_telling = 0.0
 
@@ -139,8 +141,8 @@ class Worker:
             self._take(line, payloads)
         now = self._clock()
         self._custody.seal(now)
-        if now >= self._next_publish:
-            self._publisher.offer(self._ingest.take_changed_bars(), self._exchange_ms)
+        if now >= self._next_publish and self._exchange.newest_ms:
+            self._publisher.offer(self._ingest.take_changed_bars(), self._exchange.newest_ms)
             self._next_publish = now + max(PUBLISH_INTERVAL, (self._clock() - now) / PUBLISH_SHARE)
         if now >= self._next_second:
             self._next_second = now + 1.0
@@ -161,16 +163,16 @@ class Worker:
         if decoded.trades:
             self._pool.alive(line)
             now = self._clock()
+            event_time = decoded.trades[-1].event_time
+            fits = self._exchange.observe(event_time, now)
+            self._ingest.latest_ms = self._exchange.latest_ms(now)
             self._ingest.add(decoded.trades, now)
             wanted = self._publisher.wanted
             if wanted:
                 self._publisher.offer_trades(trade for trade in decoded.trades if trade.symbol in wanted)
-            event_time = decoded.trades[-1].event_time
-            if event_time > self._exchange_ms:
-                self._exchange_ms, self._exchange_at = event_time, now
             lag = time.time() * 1000 - event_time
             # A replayed day is years behind, by intention: that is not a lag.
-            if abs(lag) < 86_400_000:
+            if fits and abs(lag) < 86_400_000:
                 self._lag_ms += (lag - self._lag_ms) * 0.1
 
     def _every_second(self, now: float) -> None:
@@ -179,9 +181,8 @@ class Worker:
         if now >= self._next_telling and (news := self._dead.news()):
             self._next_telling = now + TELL_INTERVAL
             logger.warning("%s", news)
-        if self._exchange_ms:
-            elapsed = int((now - self._exchange_at) * 1000)
-            self._ingest.close_minutes(self._exchange_ms + elapsed - MINUTE_GRACE_MS)
+        self._exchange.tick(now)
+        self._ingest.close_minutes(self._exchange.now_ms(now) - MINUTE_GRACE_MS)
         since, received = self._rate_from
         self._rate = (self._ingest.received - received) / max(now - since, 0.001)
         self._rate_from = (now, self._ingest.received)
@@ -198,17 +199,17 @@ class Worker:
         self._check_boundaries(now)
 
     def _check_boundaries(self, now: float) -> None:
-        """Ask the exchange about symbols that have been silent since an interruption."""
+        """Ask the exchange about symbols that have been silent since an interruption, or since their first trade."""
         if self._check is not None:
             if self._check.done():
                 self._custody.learn(self._check.result(), now)
                 self._check = None
         elif now >= self._next_check:
             # A symbol must have been subscribed before it is asked: what comes later, the stream tells.
-            waiting = self._custody.waiting(now)
-            if waiting and self._pool.subscribed == len(self._keeper.active):
+            questions = self._custody.questions(now)
+            if questions and self._pool.subscribed == len(self._keeper.active):
                 self._next_check = now + PAUSE_SECONDS
-                self._check = self._checker.submit(newest_ids, self._rest, self._store, waiting)
+                self._check = self._checker.submit(ask, self._rest, self._store, questions)
 
     def _take_orders(self) -> None:
         try:
@@ -237,7 +238,8 @@ class Worker:
         self._keeper.stop()
         self._pool.close()
         kept = self._custody.hand_over(self._clock(), lambda: self._writer.drain(DRAIN_SECONDS))
-        self._publisher.offer(self._ingest.take_changed_bars(), self._exchange_ms)
+        self._exchange.tick(inf)
+        self._publisher.offer(self._ingest.take_changed_bars(), self._exchange.newest_ms)
         self._publisher.stop()
         self._store.close()
         return kept

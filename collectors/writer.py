@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -37,13 +38,30 @@ class _Waiting:
     batch: Batch | None
     path: Path | None
     since: float
+    lane: int
     refusals: int = 0
     #: Whether it was sent and no answer said what became of it.
     unsettled: bool = False
 
 
+@dataclass(slots=True)
+class _Lane:
+    """The way to one ClickHouse node."""
+
+    backoff: Backoff
+    queue: deque[_Waiting] = field(default_factory=deque)
+    #: Of these, in memory.
+    rows: int = 0
+    away_since: float | None = None
+    thread: threading.Thread | None = field(default=None)
+
+
 class Writer:
-    """A queue of batches and the thread that empties it, head first. `submit` never blocks on ClickHouse."""
+    """Queues of batches and the threads that empty them, head first. `submit` never blocks on ClickHouse.
+
+    Each ClickHouse node has a lane, with a queue, a thread and an equal part of the memory: one that is away holds up
+    only its shards.
+    """
 
     def __init__(
         self,
@@ -55,83 +73,94 @@ class Writer:
         lost: Callable[[Batch, str, str], None],
         stale: Callable[[int, int], None],
         backoff: Backoff | None = None,
+        lanes: int = 1,
+        lane_of: Callable[[int], int] = lambda shard: 0,
     ) -> None:
-        """`max_rows` bounds the rows in memory. `lost(batch, cause, reason)`: it cannot be stored, open gaps for it
+        """`lane_of` says by which of `lanes` a shard goes; it may change only while nothing of the shard waits.
+
+        `max_rows` bounds the rows in memory. `lost(batch, cause, reason)`: it cannot be stored, open gaps for it
         (cause is a GapCause). `stale(shard, epoch)`: somebody else owns the shard now. Both come from any thread."""
         self._store = store
         self._spool = spool
         self._clock = clock
-        self._max_rows = max_rows
+        self._most_rows = max_rows // lanes
         self._lost = lost
         self._stale = stale
-        self._queue: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._stopping = False
-        self._away_since: float | None = None
-        self._backoff = backoff or Backoff(first=0.1, most=2.0)
-        self.rows_in_memory = 0
+        self._lane_of = lane_of
+        self._lanes = [_Lane(backoff or Backoff(first=0.1, most=2.0)) for _ in range(lanes)]
         self.stored = 0
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
         """Begin to write."""
-        self._thread.start()
+        for number, lane in enumerate(self._lanes):
+            lane.thread = threading.Thread(target=self._run, args=(number,), name=f"writer-{number}", daemon=True)
+            lane.thread.start()
+
+    @property
+    def rows_in_memory(self) -> int:
+        """How many trades wait in memory."""
+        return sum(lane.rows for lane in self._lanes)
 
     @property
     def spooled_batches(self) -> int:
         """How many batches wait on disk."""
         with self._changed:
-            return sum(1 for waiting in self._queue if waiting.path is not None)
+            return sum(1 for waiting in self._waiting() if waiting.path is not None)
 
     @property
     def oldest_since(self) -> float | None:
         """When the oldest trade that waits here was received (seconds of the clock); None: nothing waits."""
         with self._changed:
-            return min((waiting.since for waiting in self._queue), default=None)
+            return min((waiting.since for waiting in self._waiting()), default=None)
 
     @property
     def away(self) -> bool:
-        """Whether ClickHouse did not take the last batch."""
-        return self._away_since is not None
+        """Whether ClickHouse, or one of its nodes, did not take the last batch."""
+        return any(lane.away_since is not None for lane in self._lanes)
 
     def submit(self, batch: Batch) -> None:
         """Take over a batch."""
-        away_since = self._away_since
-        away_long = away_since is not None and self._clock() - away_since > SPILL_AFTER_SECONDS
-        waiting = _Waiting(batch.shard, len(batch), batch.epoch, batch, None, batch.since)
-        if away_long or self.rows_in_memory + len(batch) > self._max_rows:
+        number = self._lane_of(batch.shard)
+        lane = self._lanes[number]
+        away_long = lane.away_since is not None and self._clock() - lane.away_since > SPILL_AFTER_SECONDS
+        waiting = _Waiting(batch.shard, len(batch), batch.epoch, batch, None, batch.since, number)
+        full = lane.rows + len(batch) > self._most_rows
+        if away_long or full:
             try:
                 waiting.path, waiting.batch = self._spool.save(batch), None
-            except SpoolFull as full:
-                if self.rows_in_memory + len(batch) > self._max_rows:
-                    self._lost(batch, "spool_full", str(full))
+            except SpoolFull as error:
+                if full:
+                    self._lost(batch, "spool_full", str(error))
                     return
         with self._changed:
             if waiting.batch is not None:
-                self.rows_in_memory += waiting.rows
-            self._queue.append(waiting)
+                lane.rows += waiting.rows
+            lane.queue.append(waiting)
             self._changed.notify_all()
 
     def pending(self, shard: int) -> bool:
         """Whether batches of this shard are still waiting."""
         with self._changed:
-            return any(waiting.shard == shard for waiting in self._queue)
+            return any(waiting.shard == shard for waiting in self._waiting())
 
     def drain(self, seconds: float) -> bool:
         """Wait until everything is stored, at most `seconds`; whether it is."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._queue, timeout=seconds)
+            return self._changed.wait_for(lambda: not any(self._waiting()), timeout=seconds)
 
     def stop(self, seconds: float = 5.0) -> bool:
         """End the thread; what is still waiting goes to the spool. Whether every trade is stored or on disk."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
+        for lane in self._lanes:
+            if lane.thread is not None:
+                lane.thread.join(seconds)
         kept = True
         with self._changed:
-            for waiting in self._queue:
+            for waiting in self._waiting():
                 batch = waiting.batch
                 if batch is None:
                     continue
@@ -147,33 +176,37 @@ class Writer:
                         self._lost(batch, "spool_full", str(full))
         return kept
 
-    def _run(self) -> None:
+    def _run(self, lane: int) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._stopping)
+                self._changed.wait_for(lambda: bool(self._lanes[lane].queue) or self._stopping)
                 if self._stopping:
                     return
-            pause = self.attempt()
+            pause = self.attempt(lane)
             if pause:
                 with self._changed:
                     self._changed.wait_for(lambda: self._stopping, timeout=pause)
 
-    def attempt(self) -> float:
-        """Try the batch that waits longest once, if there is one; how long to pause before the next try (seconds).
+    def attempt(self, lane: int = 0) -> float:
+        """Try the batch of a lane that waits longest once, if there is one; how long to pause before the next try (s).
 
-        For the writer's own thread, or for whoever drives it without `start`.
+        For the writer's own threads, or for whoever drives it without `start`.
         """
+        way = self._lanes[lane]
         with self._changed:
-            waiting = self._queue[0] if self._queue else None
+            waiting = way.queue[0] if way.queue else None
         if waiting is None:
             return 0.0
         if self._write(waiting):
-            self._backoff.reset()
-            self._away_since = None
+            way.backoff.reset()
+            way.away_since = None
             return 0.0
-        if self._away_since is None:
-            self._away_since = self._clock()
-        return self._backoff.next_delay()
+        if way.away_since is None:
+            way.away_since = self._clock()
+        return way.backoff.next_delay()
+
+    def _waiting(self) -> Iterator[_Waiting]:
+        return itertools.chain.from_iterable(lane.queue for lane in self._lanes)
 
     def _batch(self, waiting: _Waiting) -> Batch:
         if waiting.batch is not None:
@@ -200,7 +233,7 @@ class Writer:
             self._forget(batch.shard, batch.epoch)
             self._stale(batch.shard, batch.epoch)
         except ClickHouseUnavailable as error:
-            if self._away_since is None:
+            if self._lanes[waiting.lane].away_since is None:
                 logger.warning("%s The batch %s waits.", error, batch.token)
             return False
         except ClickHouseError as error:
@@ -218,9 +251,10 @@ class Writer:
 
     def _pop(self, waiting: _Waiting, *, stored: bool) -> None:
         with self._changed:
-            self._queue.remove(waiting)
+            lane = self._lanes[waiting.lane]
+            lane.queue.remove(waiting)
             if waiting.batch is not None:
-                self.rows_in_memory -= waiting.rows
+                lane.rows -= waiting.rows
             if stored:
                 self.stored += waiting.rows
             self._changed.notify_all()
@@ -230,6 +264,6 @@ class Writer:
     def _forget(self, shard: int, epoch: int) -> None:
         """Drop what was accepted under an epoch that is over: the new owner fetches it as a gap."""
         with self._changed:
-            gone = [waiting for waiting in self._queue if waiting.shard == shard and waiting.epoch <= epoch]
+            gone = [waiting for waiting in self._waiting() if waiting.shard == shard and waiting.epoch <= epoch]
         for waiting in gone:
             self._pop(waiting, stored=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 pytest_plugins = [
     "tests.fixtures_clickhouse",
+    "tests.fixtures_nodes",
     "tests.fixtures_exchange",
     "tests.fixtures_collectors",
     "tests.fixtures_recovery",
+    "tests.collectors.archive_server",
 ]

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,11 @@ def database_url() -> str:
 
 
 class RunningCollectors:
-    """A running farm. `home` holds its spool and dead letters."""
+    """A running farm. `home` holds its spool and dead letters; `prefix` is put before its command."""
 
-    def __init__(self, exchange: RunningExchange, home: Path, *, workers: int, **variables: str) -> None:
+    def __init__(
+        self, exchange: RunningExchange, home: Path, *, workers: int, prefix: Sequence[str] = (), **variables: str
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
         self.log = home / "collectors.log"
@@ -56,7 +58,7 @@ class RunningCollectors:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "runcollectors", "--workers", str(workers)],
+                [*prefix, sys.executable, str(ROOT / "manage.py"), "runcollectors", "--workers", str(workers)],
                 cwd=ROOT,
                 env=environ,
                 stdout=log,
@@ -129,9 +131,14 @@ def start_collectors(
     started: list[RunningCollectors] = []
 
     def start(
-        exchange: RunningExchange, *, workers: int = 2, home: str = "home", **variables: str
+        exchange: RunningExchange,
+        *,
+        workers: int = 2,
+        home: str = "home",
+        prefix: Sequence[str] = (),
+        **variables: str,
     ) -> RunningCollectors:
-        collectors = RunningCollectors(exchange, tmp_path / home, workers=workers, **variables)
+        collectors = RunningCollectors(exchange, tmp_path / home, workers=workers, prefix=prefix, **variables)
         started.append(collectors)
         return collectors
 

@@ -134,8 +134,8 @@ async def _newest(store: Store, symbol: str, found: Contract | None) -> int:
     if found is not None and found.ended:
         rows = await store.query("trades_latest", symbol=symbol, end=MAX_TIME_MS, limit=1)
         return int(rows[0][5])
-    ((_, _, newest),) = await store.query("stored_span")
-    return int(newest)
+    _, newest = await store.span()
+    return newest
 
 
 def _first(interval: Interval, last: int, start: int | None, limit: int) -> int:

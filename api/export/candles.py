@@ -27,7 +27,7 @@ async def candle_pieces(store: Store, symbol: str, asked: CandlesExport) -> Asyn
         await check_known(store, symbol)
         return
     ((*_, first_day, _),) = extent
-    ((_, oldest, newest),) = await store.query("stored_span")
+    oldest, newest = await store.span()
     window = Window.of_open_times(asked.timeframe, asked.start_time, asked.end_time).within(
         first_day, newest // 1000, asked.timeframe
     )

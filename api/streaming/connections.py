@@ -1,4 +1,4 @@
-"""The open connections of this process, and how many an address may have."""
+"""The open connections of this process, by address."""
 
 from __future__ import annotations
 

@@ -83,10 +83,9 @@ async def serve(
         await send({"type": "websocket.send", "text": error_text(sentence)})
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
 
-    if not app.connections.open(address):
+    if not await app.presence.open(address):
         await dismiss(f"An address may have {app.connections.most_per_address} connections.")
         return
-    app.presence.tell()
     talk = begin(outbox)
     pressure = Pressure(send)
     unread: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
@@ -105,12 +104,12 @@ async def serve(
             if task.exception() is not None:
                 logger.error("A connection failed", exc_info=task.exception())
     finally:
-        app.connections.close(address)
         for task in (*work, reader):
             task.cancel()
         await asyncio.gather(*work, reader, return_exceptions=True)
         talk.end()
         pressure.release()
+        await app.presence.close(address)
     if outbox.overflown.is_set():
         name = scope["client_address"][:60]
         logger.warning("%s did not read what it had subscribed to: its connection is closed", name)

@@ -1,4 +1,7 @@
-"""Which WebSocket connections each web process has, told in Valkey: gone means closed, or the process is."""
+"""Which WebSocket connections each web process has, told in Valkey: gone means closed, or the process is.
+
+From that comes how many an address has with all of them, which is what WEBSOCKET_CONNECTIONS_PER_IP bounds.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,27 @@ import os
 import secrets
 import socket
 import time
+from importlib.resources import files
 from typing import Any
 
 import orjson
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from api.security.limits import LEFT_ALONE_SECONDS, PATIENCE_SECONDS
 from api.streaming.connections import Connections
 
 logger = logging.getLogger(__name__)
 
-#: How often a process that has connections says so, and after how long its word is forgotten (seconds).
-EVERY, FORGOTTEN_AFTER = 2.0, 10
+#: How often a process that has connections says so, and after how long its word is forgotten (seconds): so long the
+#: clients of a process that was killed are still counted.
+EVERY, FORGOTTEN_AFTER = 1.0, 5
 _PREFIX = "dataprovider:websockets:"
+_OF_ADDRESS = "dataprovider:websockets-of:"
+_ANY_NUMBER = 2**31
 
 
 class Presence:
@@ -29,14 +39,38 @@ class Presence:
 
     def __init__(self, redis_url: str, connections: Connections) -> None:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-        self._url = redis_url
         self._connections = connections
+        self._redis = AsyncRedis.from_url(
+            redis_url,
+            socket_timeout=PATIENCE_SECONDS,
+            socket_connect_timeout=PATIENCE_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._script = self._redis.register_script(
+            (files("api.streaming") / "presence.lua").read_text(encoding="utf-8")
+        )
+        self._turn = asyncio.Lock()
+        self._ask_again_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
-    def tell(self) -> None:
-        """A connection was opened. Returns at once."""
+    async def open(self, address: str) -> bool:
+        """Count one more connection; False, and not counted, when the address has as many as it may with all processes.
+
+        While Valkey does not answer those with this one are all that count. Never raises.
+        """
+        if not self._connections.open(address):
+            return False
+        if not await self._tell_of(address, self._connections.most_per_address):
+            self._connections.close(address)
+            return False
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
+        return True
+
+    async def close(self, address: str) -> None:
+        """One less. Never raises."""
+        self._connections.close(address)
+        await self._tell_of(address, _ANY_NUMBER)
 
     def said(self) -> dict[str, Any]:
         """What it would tell now: `process`, `connections` by address, `said_at` (ms)."""
@@ -46,21 +80,37 @@ class Presence:
             "said_at": time.time_ns() // 1_000_000,
         }
 
+    async def _tell_of(self, address: str, most: int) -> bool:
+        """Tell how many connections the address has here; False, and not told, when those with all are above `most`."""
+        # In turns: what is told last is how things stand.
+        async with self._turn:
+            if time.monotonic() < self._ask_again_at:
+                return True
+            own = self._connections.by_address.get(address, 0)
+            try:
+                answer = await self._script(
+                    keys=[f"{_OF_ADDRESS}{address}"], args=[self.process, own, most, FORGOTTEN_AFTER]
+                )
+            except RedisError as error:
+                logger.debug("Connections are counted for this process alone while Valkey is away: %s", error)
+                self._ask_again_at = time.monotonic() + LEFT_ALONE_SECONDS
+                return True
+        return bool(answer)
+
     async def _run(self) -> None:
         key = f"{_PREFIX}{self.process}"
-        redis = AsyncRedis.from_url(self._url, socket_timeout=1.0, socket_connect_timeout=1.0)
         try:
             while len(self._connections):
                 try:
-                    await redis.set(key, orjson.dumps(self.said()), ex=FORGOTTEN_AFTER)
+                    await self._redis.set(key, orjson.dumps(self.said()), ex=FORGOTTEN_AFTER)
                 except RedisError as error:
                     logger.debug("Connections are not told while Valkey is away: %s", error)
+                for address in self._connections.by_address:
+                    await self._tell_of(address, _ANY_NUMBER)
                 await asyncio.sleep(EVERY)
-            await redis.delete(key)
+            await self._redis.delete(key)
         except RedisError as error:
             logger.debug("What was told of connections runs out by itself: %s", error)
-        finally:
-            await redis.aclose()
 
 
 def read_presences(redis: Redis) -> list[dict[str, Any]]:

@@ -21,10 +21,9 @@ class StoredSpan:
         self._lock = asyncio.Lock()
 
     async def __call__(self) -> tuple[int, int]:
-        """Oldest, newest (ms; 0 when there is none). Raises what Store.query raises."""
+        """Oldest, newest (ms; 0 when there is none). Raises what Store.span raises."""
         async with self._lock:
             if time.monotonic() >= self._good_until:
-                ((_, oldest, newest),) = await self._store.query("stored_span")
-                self._span = oldest, newest
+                self._span = await self._store.span()
                 self._good_until = time.monotonic() + GOOD_FOR
             return self._span

@@ -33,7 +33,7 @@ class WebSocketStatus(Schema):
     enabled: bool = Field(description="ENABLE_WEBSOCKET_API.")
     connections: int = Field(description="Of all web processes; of this one alone while Valkey does not answer.")
     addresses: int
-    connections_per_address: int = Field(description="So many an address may have with each process.")
+    connections_per_address: int = Field(description="So many an address may have with all of them.")
     heartbeat_seconds: int
     processes: list[WebProcess] = Field(description="Those that have connections, as they said in the last seconds.")
     unavailable: list[str] = Field(description="Services that do not answer now.")

@@ -42,7 +42,7 @@ async def _bars(store: Store, symbol: str, interval: Interval, start: int, end: 
     """The last `most` that open in [start, end) (ms), ascending."""
     if end <= start:
         return []
-    ((_, oldest, newest),) = await store.query("stored_span")
+    oldest, newest = await store.span()
     is_folded = interval.timeframe != interval.minutes
     # Weeks and months are put together from all of their days.
     since = interval.opening(start) if is_folded else start

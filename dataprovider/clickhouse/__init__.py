@@ -14,6 +14,7 @@ from dataprovider.clickhouse.errors import (
     ClickHouseUnavailable,
     NodesDisagree,
     SchemaChanged,
+    ShardMoving,
     StaleClaim,
     StaleEpoch,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "ClickHouseUnavailable",
     "NodesDisagree",
     "SchemaChanged",
+    "ShardMoving",
     "StaleClaim",
     "StaleEpoch",
     "TradeColumns",

@@ -17,6 +17,10 @@ class ClickHouseUnavailable(ClickHouseError):
     """No connection, no answer in time, an answer lost, or a server that has no room now: retry the same batch."""
 
 
+class ShardMoving(ClickHouseUnavailable):
+    """The shard is on its way to another node: the same call works when it has arrived."""
+
+
 class ClickHouseRejected(ClickHouseError):
     """The server understood and said no; the same again would fail again. `code` is ClickHouse's error code."""
 
@@ -60,6 +64,11 @@ PASSING_CODES = frozenset(
         _Codes.UNKNOWN_STATUS_OF_INSERT,
         _Codes.QUERY_WAS_CANCELLED,
         _Codes.KEEPER_EXCEPTION,
+        # A replica without its Keeper, or, with insert_quorum, without enough others.
+        _Codes.NO_ZOOKEEPER,
+        _Codes.TABLE_IS_READ_ONLY,
+        _Codes.TOO_LESS_LIVE_REPLICAS,
+        _Codes.UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
         _Codes.ALL_CONNECTION_TRIES_FAILED,
     }
 )

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from dataprovider.clickhouse import placement as placements
 from dataprovider.clickhouse.address import Address
 from dataprovider.clickhouse.cluster import join
-from dataprovider.clickhouse.errors import SchemaChanged
+from dataprovider.clickhouse.errors import ClickHouseRejected, ClickHouseUnavailable, SchemaChanged
 from dataprovider.clickhouse.node import Node
 
 
@@ -27,23 +28,29 @@ class Migration:
     sha256: str
 
 
-def migrate(addresses: Address | Sequence[Address], folder: Traversable | None = None) -> list[str]:
+def migrate(
+    addresses: Address | Sequence[Address], folder: Traversable | None = None, *, away: list[Address] | None = None
+) -> list[str]:
     """Make the database on each node if it is not there, apply what is new in `folder` (default: ours) and join the
     nodes; the names of what was applied anywhere.
+
+    A node that is away is left out if the others know already what lives where: it is caught up on by the next run, and
+    named in `away` when that is given.
 
     Two runners at once do no harm. Raises SchemaChanged when a file that was applied to any node is not the same any
     more, before anything is applied; NodesDisagree as `join` does; and the client's errors.
     """
     addresses = (addresses,) if isinstance(addresses, Address) else addresses
     wanted = read_migrations(folder or files("dataprovider.clickhouse") / "migrations")
-    for address in addresses:
-        _make_database(address)
-    nodes = [Node(address, pool_size=1) for address in addresses]
+    reached = _reached(addresses)
+    if away is not None:
+        away += [address for address in addresses if address not in reached]
+    nodes = [Node(address, pool_size=1) for address in reached]
     try:
         missing = [_missing(node, wanted) for node in nodes]
         for node, migrations in zip(nodes, missing, strict=True):
             _apply(node, migrations)
-        if folder is None:
+        if folder is None and len(reached) == len(addresses):
             join(nodes)
     finally:
         for node in nodes:
@@ -90,6 +97,35 @@ def _apply(node: Node, migrations: list[Migration]) -> None:
         token = f"{migration.name}:{migration.sha256}"
         params = {"name": migration.name, "sha256": migration.sha256}
         node.run("statements", "record_migration", params, token=token)
+
+
+def _reached(addresses: Sequence[Address]) -> list[Address]:
+    """The nodes that answer, with a database each; raises what one that is away raised, unless it is missed only for a
+    while."""
+    reached = []
+    failure: ClickHouseUnavailable | None = None
+    for address in addresses:
+        try:
+            _make_database(address)
+        except ClickHouseUnavailable as error:
+            failure = failure or error
+        else:
+            reached.append(address)
+    if failure is not None and not any(map(_is_told, reached)):
+        raise failure
+    return reached
+
+
+def _is_told(address: Address) -> bool:
+    """Whether this node knows where each shard lives."""
+    node = Node(address, pool_size=1)
+    try:
+        return placements.read(node) is not None
+    except ClickHouseRejected:
+        # It has no tables yet.
+        return False
+    finally:
+        node.close()
 
 
 def _make_database(address: Address) -> None:

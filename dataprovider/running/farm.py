@@ -180,9 +180,10 @@ class Farm:
         open_gaps = max((host.open_gaps for host in hosts), default=None)
         problems = [host.problem for host in hosts if host.problem]
         try:
-            stored = int(self._glance.query("total_rows")[0][0])
-        except ClickHouseError:
+            stored: int | None = int(self._glance.query("total_rows")[0][0])
+        except ClickHouseError as error:
             stored = None
+            problems.append(str(error))
         listed = self.exchange.symbols if self.exchange is not None else None
         return Snapshot(self.statuses(), stored, open_gaps, listed, sent, left_seconds, problems)
 

@@ -138,7 +138,7 @@ def _line(snapshot: Snapshot) -> str:
         f"symbols {symbols}{of}",
         f"trades/s {sum(worker.trades_per_s for worker in workers):,.0f}",
         f"lag {max((worker.lag_ms for worker in workers), default=0.0):,.0f} ms",
-        "rows – (ClickHouse does not answer)" if snapshot.stored is None else f"rows in all {snapshot.stored:,}",
+        "rows –" if snapshot.stored is None else f"rows in all {snapshot.stored:,}",
         "open gaps –" if snapshot.open_gaps is None else f"open gaps {snapshot.open_gaps:,}",
         f"workers {len(workers)}",
     ]

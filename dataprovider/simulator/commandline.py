@@ -14,6 +14,7 @@ from typing import Any
 from dataprovider.simulator.build import build_exchange, work_folder
 from dataprovider.simulator.errors import SimulatorError
 from dataprovider.simulator.options import Options, read_options
+from dataprovider.simulator.stopsignals import StopSignals
 
 HELP = (
     "A Binance look-alike: REST, streams and archives of a made-up market, or of archive files that are replayed. "
@@ -57,20 +58,25 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def serve(given: Mapping[str, Any]) -> int:
-    """Run until a signal; the exit status: 0, or 2 after one sentence on stderr that says what is wrong."""
+    """Run until a signal; the exit status: 0, or 2 after one sentence on stderr that says what is wrong.
+
+    A signal that comes before it listens ends it by SystemExit (StopSignals).
+    """
+    stops = StopSignals()
     try:
         options = read_options({name: given.get(name) for name in Options.model_fields})
-        with work_folder(options) or nullcontext(str(options.state_dir)) as work:
-            asyncio.run(_serve(options, Path(work)))
+        with stops.held():
+            folder = work_folder(options)
+        with folder or nullcontext(str(options.state_dir)) as work:
+            exchange = build_exchange(options, Path(work))
+            stops.hold()
+            asyncio.run(
+                exchange.serve(options.host, options.port, ready=_ready, report=_report, stopped=lambda: stops.came)
+            )
     except SimulatorError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
-
-
-async def _serve(options: Options, work: Path) -> None:
-    exchange = build_exchange(options, work)
-    await exchange.serve(options.host, options.port, ready=_ready, report=_report)
 
 
 def _ready(message: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,7 @@ from dataprovider.simulator.limits import Limits
 from dataprovider.simulator.market import Market
 from dataprovider.simulator.pump import Pump
 from dataprovider.simulator.rest import Rest
+from dataprovider.simulator.stopsignals import STOP_SIGNALS
 from dataprovider.simulator.streams import Streams
 from dataprovider.simulator.symbols import ContractList
 
@@ -50,9 +50,17 @@ class Exchange:
         Control(market, self.hub, self.pump, self._klines, faults, rest.spending).add_routes(self._app.router)
 
     async def serve(
-        self, host: str, port: int, *, ready: Callable[[dict[str, Any]], None], report: Callable[[str], None]
+        self,
+        host: str,
+        port: int,
+        *,
+        ready: Callable[[dict[str, Any]], None],
+        report: Callable[[str], None],
+        stopped: Callable[[], bool],
     ) -> None:
         """Listen (port 0: a free one) until SIGTERM or SIGINT, then halt the market, send what is left and return.
+
+        `stopped`: whether one came already.
 
         `ready` gets the ready message once; `report` a line of rates every REPORT_EVERY_S.
         Raises SimulatorError when the address cannot be had.
@@ -61,9 +69,11 @@ class Exchange:
             self._app, access_log=None, max_line_size=LONGEST_ADDRESS, shutdown_timeout=DRAINED_WITHIN_S
         )
         await runner.setup()
-        stopped = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        stop = asyncio.Event()
+        for number in STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if stopped():
+            stop.set()
         try:
             found = await _listen(runner, host, port)
             ready(
@@ -74,16 +84,16 @@ class Exchange:
                     "url": f"http://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{found}",
                 }
             )
-            await self._run(stopped, report)
+            await self._run(stop, report)
         finally:
             await runner.cleanup()
 
-    async def _run(self, stopped: asyncio.Event, report: Callable[[str], None]) -> None:
+    async def _run(self, stop: asyncio.Event, report: Callable[[str], None]) -> None:
         loops = [
             asyncio.create_task(work)
             for work in (self.pump.run(), self._klines.run(), self._streams.tend(), self._report(report))
         ]
-        waiting = asyncio.create_task(stopped.wait())
+        waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
         for task in done - {waiting}:
             # A loop only ends by an error of ours: better no exchange than a silent one.

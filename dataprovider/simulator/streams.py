@@ -68,7 +68,11 @@ class Streams:
             error = ExchangeError(429, -1003, "Too many connection attempts.")
             return web.Response(status=error.status, body=error.body(), content_type="application/json")
         socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=LARGEST_MESSAGE, timeout=2.0)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            # The client was gone before its handshake was answered.
+            return web.Response()
         transport = request.transport
         if transport is None:
             return socket

@@ -32,6 +32,8 @@ class Facts:
     banned_until_ms: int = 0
     known: Known | None = None
     disk_free_percent: float = 100.0
+    #: The shard that is changing its ClickHouse node.
+    moving: int | None = None
     #: Hosts on which a worker ended unasked a short while ago.
     bereaved: frozenset[str] = frozenset()
 
@@ -50,7 +52,8 @@ def read_facts(store: ClickHouse, redis: Redis, home: Path, look: Callable[[], K
     known = asked("Postgres", look)
     if known is not None and not known.on_duty:
         return Facts(known=known)
-    asked("ClickHouse", lambda: store.query("total_rows"))
+    asked("ClickHouse", lambda: store.query_each("total_rows"))
+    moving = None if away else asked("ClickHouse", store.moving)
     hosts = asked("Valkey", lambda: read_hosts(redis))
     workers = None if hosts is None else asked("Valkey", lambda: read_workers(redis))
     weight = (
@@ -64,6 +67,7 @@ def read_facts(store: ClickHouse, redis: Redis, home: Path, look: Callable[[], K
         banned_until_ms=weight.banned_until_ms if weight is not None and banned else 0,
         known=known,
         disk_free_percent=disk_free_percent(home),
+        moving=moving,
     )
 
 

@@ -20,6 +20,7 @@ INCIDENTS = {
     "lost": "A host was lost",
     "worker": "A worker was lost",
     "host": "A host cannot collect everything",
+    "move": "A shard is between two ClickHouse nodes",
     "streams": "Contracts are not received",
     "lag": "Trades are handled late",
     "ban": "The exchange has banned this address",
@@ -58,6 +59,8 @@ def unknowable(key: str, facts: Facts) -> bool:
         return facts.hosts is None or about not in {host_name(host.owner) for host in facts.hosts}
     if kind in ("worker", "host", "collectors", "streams", "lag", "ban"):
         return facts.hosts is None
+    if kind == "move":
+        return "ClickHouse" in facts.away
     return kind == "gaps" and facts.known is None
 
 
@@ -75,6 +78,12 @@ def _conditions(facts: Facts, rules: Rules, now: datetime) -> Iterator[tuple[str
     for service, reason in facts.away.items():
         said = reason if reason.startswith(service) else f"{service} does not answer: {reason}"
         yield f"service {service}", said
+    if facts.moving is not None:
+        yield (
+            "move",
+            f"Shard {facts.moving} is between two ClickHouse nodes, and is not collected: `manage.py rebalance` was "
+            "interrupted, run it again.",
+        )
     if facts.hosts is not None and facts.workers is not None:
         yield from _collection(facts, rules)
     if facts.banned_until_ms:

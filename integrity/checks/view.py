@@ -105,8 +105,8 @@ def _arriving(store: ClickHouse, collected: Iterable[str]) -> dict[str, Arriving
     symbols = sorted(collected)
     if not symbols:
         return {}
-    ((_, _, newest_ms),) = store.query("stored_span")
-    floor = int(newest_ms) // 1000 - QUIET_SECONDS
+    _, newest_ms = store.span()
+    floor = newest_ms // 1000 - QUIET_SECONDS
     found: dict[str, Arriving] = {}
     rows = store.query("check_newest", symbols=symbols, since=max(0, (floor - 120) // DAY * DAY))
     for symbol, day, newest, count, first_id, last_id, sum_of_ids, last_minute, tangled in rows:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 
+from dataprovider.progressbar import progress_bar
 from integrity.recovery.backfill import SymbolProgress
 
 PLAIN_SECONDS = 5.0
@@ -24,14 +25,7 @@ class BackfillView:
         self._bars: dict[str, TaskID] = {}
         self._next_plain = time.monotonic() + PLAIN_SECONDS
         self._began = time.monotonic()
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[text]}"),
-            console=console,
-        )
+        self._progress = progress_bar(console)
 
     def __enter__(self) -> BackfillView:
         if self._console.is_terminal:

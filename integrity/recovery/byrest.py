@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from collectors.beginning import SUSPICIOUS_JUMP
 from collectors.binance.clock import ExchangeClock
 from collectors.binance.rest import Rest
 from integrity.recovery.fill import Filler
@@ -34,12 +35,14 @@ def fetch_ids(
     makes_room: Callable[[], bool],
     moved: Callable[[int, int], None],
     absent: list[Absent],
+    doubtful: bool = False,
 ) -> Later | None:
     """Store the trades of `missing` (ascending ranges); what the exchange skips is added to `absent` with its evidence.
 
     A page brings more than was asked for: of that only ids in `bounds` are stored, which other gaps name.
     `makes_room()`, asked after every few pages: more urgent work waits, so that this goes on later.
-    `moved(read, stored)` is told of each page. Returns Later when the exchange has not got that far yet. Raises what
+    `moved(read, stored)` is told of each page. `doubtful`: the ids may be absurd, and are when they lie far beyond the
+    newest that the exchange has. Returns Later when the exchange has not got that far yet. Raises what
     Rest (TooOld among it) and Filler raise.
     """
     position = -1
@@ -52,7 +55,12 @@ def fetch_ids(
                 return Later("Makes room for more urgent work.", 0.0)
             page = rest.agg_trades(symbol, position, PAGE)
             if not len(page):
-                return Later(f"The exchange has no trade {position} of {symbol} yet.", 15.0)
+                newest = rest.last_aggregate_id(symbol) if doubtful else None
+                if newest is None or position <= newest + SUSPICIOUS_JUMP:
+                    return Later(f"The exchange has no trade {position} of {symbol} yet.", 15.0)
+                evidence = {"source": "rest", "asked_from": position, "at_ms": clock.now_ms(), "newest_id": newest}
+                absent.append((position, last, evidence))
+                break
             skipped = _skipped(page.aggregate_id.astype(np.int64).tolist(), position)
             inside = within(skipped, missing)
             now_ms = clock.now_ms()

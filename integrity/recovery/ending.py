@@ -12,6 +12,7 @@ from collectors.binance.archive import ArchiveUnreachable, FolderUnusable
 from collectors.binance.archive import GaveUp as DownloadGivenUp
 from collectors.binance.rest import Banned, Blocked, ExchangeProblem, GaveUp, RateLimited
 from dataprovider.clickhouse import ClickHouseError, ClickHouseRejected, ClickHouseUnavailable, StaleClaim, StaleEpoch
+from dataprovider.clickhouse.shards import shard_of
 from integrity.models import JobKind, RecoveryJob
 from integrity.recovery.daysrecovery import DaysRecovery
 from integrity.recovery.fill import Stopped, Unsettled
@@ -78,7 +79,7 @@ def _revoked(job: RecoveryJob, tools: Tools, progress: Progress, ledger: Ledger)
     """An insert may still be under way: only when it cannot be any more may anybody look at what is missing."""
     assert job.claim is not None
     try:
-        tools.store.revoke_claim(job.claim)
+        tools.store.revoke_claim(job.claim, shard=shard_of(job.symbol.name))
     except ClickHouseError as error:
         logger.warning("%s %s stays claimed until its lease has run out.", error, job)
         return

@@ -9,6 +9,7 @@ from typing import Any
 from collectors.binance.archive import MONTHLY, ArchiveMissing, ArchiveName
 from collectors.binance.rest import TooOld, UnknownContract
 from collectors.binance.weight import Priority
+from collectors.messages import UNPROVED
 from collectors.models import Gap
 from integrity.models import RecoveryJob
 from integrity.recovery.archivedays import ArchiveDays, BadArchive
@@ -132,6 +133,7 @@ class IdsRecovery:
                         makes_room=lambda: self._ledger.is_outranked(self._job),
                         moved=self._moved,
                         absent=self._absent,
+                        doubtful=UNPROVED in gap.evidence,
                     )
                 except (TooOld, UnknownContract):
                     # What is delisted REST does not know any more.

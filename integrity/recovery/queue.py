@@ -18,7 +18,8 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from collectors.models import Gap, GapStatus, Symbol
-from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse import ClickHouse, ClickHouseError
+from dataprovider.clickhouse.shards import shard_of
 from integrity.models import JOB_STATES, UNFINISHED_JOBS, JobEvent, JobKind, JobStatus, RecoveryJob, Source
 from integrity.models.jobs import BACKFILL_PRIORITY, BIG_GAP, BIG_GAP_PRIORITY, GAP_PRIORITY
 
@@ -257,17 +258,25 @@ def retry(job: RecoveryJob) -> bool:
 def reap(store: ClickHouse) -> int:
     """Take jobs from workers that stalled or died; how many. What such a worker still has under way is shut out first.
 
-    Raises ClickHouseError: then nothing was taken, call again later.
+    Raises ClickHouseError when some could not be taken, after the others: call again later.
     """
     taken = 0
-    for job in RecoveryJob.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lt=Now()):
+    failure: ClickHouseError | None = None
+    dead = RecoveryJob.objects.filter(status=JobStatus.RUNNING, lease_expires_at__lt=Now()).select_related("symbol")
+    for job in dead:
         assert job.claim is not None
-        store.revoke_claim(job.claim)
+        try:
+            store.revoke_claim(job.claim, shard=shard_of(job.symbol.name))
+        except ClickHouseError as error:
+            failure = failure or error
+            continue
         progress = Progress.of(job)
         if job.cancel_requested:
             taken += cancelled(job, progress)
         else:
             taken += failed(job, progress, f"Its worker ({job.owner}) died or was silent for {LEASE_SECONDS} s.")
+    if failure is not None:
+        raise failure
     return taken
 
 

@@ -92,19 +92,6 @@ ENDING: dict[str, tuple[Callable[[], Frames], str]] = {
 }
 
 
-@pytest.fixture
-def between() -> Iterator[Callable[[RunningExchange], Between]]:
-    made: list[Between] = []
-
-    def start(exchange: RunningExchange) -> Between:
-        made.append(Between(exchange.port))
-        return made[-1]
-
-    yield start
-    for each in made:
-        each.close()
-
-
 def peak(collectors: RunningCollectors) -> int:
     """The most memory (bytes) that any of its processes had so far."""
     pids = [each.pid for each in psutil.Process(collectors.process.pid).children(recursive=True)]
@@ -163,18 +150,18 @@ def link_of(middle: Between, symbol: str) -> Link:
 
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 101 Switching Protocols\r\nX-Endless: ", b"x" * 1000])
-def test_a_handshake_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+def test_a_handshake_without_end_is_given_up(stub: Server, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     monkeypatch.setattr(stream, "HANDSHAKE_SECONDS", 0.5)
-    server = Server()
 
     def drips() -> Iterator[bytes]:
         yield said
-        while not server.stopped.wait(0.05):
+        # So long that whoever waits for the end is late, and no longer.
+        end = time.monotonic() + 8
+        while not stub.stopped.wait(0.05) and time.monotonic() < end:
             yield b"x"
 
-    server.answers["/market/stream"] = drips
+    stub.answers["/market/stream"] = drips
     began = time.monotonic()
     with pytest.raises(stream.StreamClosed, match="could not connect"):
-        stream.StreamConnection(server.url.replace("http", "ws"))
+        stream.StreamConnection(stub.url.replace("http", "ws"))
     assert time.monotonic() - began < 5
-    server.close()

@@ -53,6 +53,12 @@ CAUSES: list[tuple[dict[str, object], str, str]] = [
         "worker alpha",
         "A worker on alpha ended and was replaced; what it had in memory is fetched.",
     ),
+    (
+        {"moving": 10},
+        "move",
+        "Shard 10 is between two ClickHouse nodes, and is not collected: `manage.py rebalance` was interrupted, run it "
+        "again.",
+    ),
     ({"hosts": [], "workers": []}, "collectors", "No collector runs: nothing is being collected."),
     (
         {"known": replace(KNOWN, stale_owners=("beta:7:b", "alpha:1:a"))},
@@ -124,6 +130,8 @@ def test_what_nobody_can_know_is_neither_begun_nor_over() -> None:
         assert unknowable(key, blind)
         assert not unknowable(key, FINE)
     assert not unknowable("service Valkey", blind)
+    assert unknowable("move", Facts(away={"ClickHouse": "x"}))
+    assert not unknowable("move", blind)
     assert unknowable("lost beta", FINE), "a host that is forgotten is not back"
 
 

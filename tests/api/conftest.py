@@ -25,8 +25,16 @@ ROOT = Path(__file__).resolve().parents[2]
 class Server:
     """A web process and how to ask it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
+        self._process = process
+
+    def kill(self) -> None:
+        """It is gone from one moment to the next."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(timeout=10)
 
     def get(self, path: str, **params: object) -> requests.Response:
         return requests.get(f"{self.url}{path}", params={k: str(v) for k, v in params.items()}, timeout=30)
@@ -89,7 +97,7 @@ def running(
         )
     try:
         wait_until(lambda: _listens(process, port, log), 30, "daphne to listen")
-        yield Server(port)
+        yield Server(port, process)
     finally:
         process.terminate()
         process.wait(timeout=10)

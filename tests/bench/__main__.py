@@ -18,7 +18,20 @@ from tests.bench.ground import DISK, Ground
 from tests.bench.report import as_json, as_table, write_page
 
 #: The modules that measure, in the order they run: those that share a filled table beside each other.
-MEASURES = ("inserts", "live", "memory", "archive", "size", "fanout", "candles", "integrity", "rest", "growth", "demo")
+MEASURES = (
+    "inserts",
+    "live",
+    "memory",
+    "archive",
+    "size",
+    "fanout",
+    "candles",
+    "integrity",
+    "rest",
+    "growth",
+    "nodes",
+    "demo",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,7 +83,9 @@ def _run(ground: Ground, names: Sequence[str], figures: list[Figure]) -> None:
 
     django.setup()
     for name in names:
+        started = time.monotonic()
         figures += importlib.import_module(f"tests.bench.{name}").measure(ground)
+        ground.say(f"{name}: {time.monotonic() - started:.1f} s")
     ground.say(f"done in {time.monotonic() - began:.0f} s (load average {os.getloadavg()[0]:.1f})")
 
 

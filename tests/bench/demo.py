@@ -24,7 +24,6 @@ from tests.bench.ground import Ground
 
 RATE = 5_000
 SYMBOLS = 300
-WATCHED = 200
 LONGEST = 60.0
 #: The original looks once a second at what it stores once a second.
 POLL_SECONDS = 1.0
@@ -36,15 +35,16 @@ def measure(ground: Ground) -> list[Figure]:
     p50s: list[float] = []
     p99s: list[float] = []
     polled: list[float] = []
+    watched, looked = ground.choose((50, 3.0), (200, 15.0))
     for turn in range(ground.choose(1, 3)):
         with _demo(ground, ground.home / f"demo-{turn}") as (url, seconds):
             starts.append(seconds)
-            p50, p99, poll = _waits(ground.home / f"demo-{turn}" / "demo", url, ground.choose(4.0, 15.0))
+            p50, p99, poll = _waits(ground.home / f"demo-{turn}" / "demo", url, watched, looked)
         p50s.append(p50)
         p99s.append(p99)
         polled.append(poll)
         ground.say(f"demo: first candle after {seconds:.1f} s; frame to client p50 {p50:.0f} ms, p99 {p99:.0f} ms")
-    work = f"{SYMBOLS} symbols, {RATE:,} trades/s, one client that watches {WATCHED} of them"
+    work = f"{SYMBOLS} symbols, {RATE:,} trades/s, one client that watches {watched} of them"
     return [
         Figure(
             "start_to_first_candle_s",
@@ -115,11 +115,11 @@ def _sees_a_candle(port: int) -> bool:
         client.close(timeout=0)
 
 
-def _waits(home: Path, url: str, seconds: float) -> tuple[float, float, float]:
+def _waits(home: Path, url: str, watched: int, seconds: float) -> tuple[float, float, float]:
     """p50 and p99 of a client, and p50 of one that is told from the table (ms), over the same trades."""
     exchange = Exchange([], {}, home / "unused.log")
     exchange.url = json.loads((home / EXCHANGE_FILE).read_text())["BINANCE_REST_URL"]
-    probe = LatencyProbe(url, exchange.trading(WATCHED))
+    probe = LatencyProbe(url, exchange.trading(watched))
     poller = Poller(json.loads((home / "services.json").read_text()))
     exchange.departures()
     probe.start()

@@ -15,6 +15,9 @@ SYMBOLS = 800
 ROWS = 4_000
 #: A month, half a year and a year of SYMBOLS contracts: it is their days that the check adds up.
 DAYS = (31, 183, 366)
+#: Trades in the table while the same month of one symbol is asked for.
+SIZES = (10_000_000, 100_000_000)
+MONTH_ROWS = 2_000_000
 #: As many trades a minute as 36 billion of 800 symbols over three years.
 PER_MINUTE = 28
 
@@ -23,10 +26,10 @@ def measure(ground: Ground) -> list[Figure]:
     """Asked of the same symbol and month while months of other symbols are added around it."""
     if ground.quick:
         return []
-    found = []
+    found = [_with_rows(ground, rows) for rows in SIZES]
     for days in DAYS:
         ground.empty()
-        fill_month(ground.store, SYMBOL, 2_000_000)
+        fill_month(ground.store, SYMBOL, MONTH_ROWS)
         fill_symbols(ground.store, SYMBOLS, ROWS, days=days)
         merged(ground.store)
         found += _asked(ground, days)
@@ -36,6 +39,25 @@ def measure(ground: Ground) -> list[Figure]:
     found.append(_minute(ground))
     ground.empty()
     return found
+
+
+def _with_rows(ground: Ground, rows: int) -> Figure:
+    """A month of candles in a table with so many trades of one month, of SYMBOLS others."""
+    ground.empty()
+    fill_month(ground.store, SYMBOL, MONTH_ROWS)
+    fill_symbols(ground.store, SYMBOLS, (rows - MONTH_ROWS) // SYMBOLS)
+    merged(ground.store)
+    asked: dict[str, Any] = {"symbol": SYMBOL, **month()}
+    waits = [1000 * timed(lambda: ground.store.query("candles_first", limit=1000, **asked)) for _ in range(15)]
+    millions = rows // 10**6
+    ground.say(f"growth, {millions} million trades: candles {Sample(waits).median:.1f} ms")
+    return Figure(
+        f"growth_candles_{millions}m",
+        f"a month of candles, {millions} million trades stored",
+        "ms",
+        Sample(waits),
+        note=f"{MONTH_ROWS:,} trades of the symbol, the others of {SYMBOLS} symbols in the same month, merged",
+    )
 
 
 def _asked(ground: Ground, days: int) -> list[Figure]:

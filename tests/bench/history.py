@@ -32,7 +32,7 @@ def history(ground: Ground) -> History:
     if isinstance(ground.filled, History):
         return ground.filled
     ground.empty()
-    rows, others, rows_each = ground.choose((3_000_000, 200, 5_000), (60_000_000, 800, 25_000))
+    rows, others, rows_each = ground.choose((1_500_000, 100, 5_000), (60_000_000, 800, 25_000))
     original = OriginalTable(ground.address)
     made = History(rows, others, rows_each, original)
     seconds = timed(lambda: _fill(ground, made))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dataprovider.clickhouse import ClickHouse, TradeColumns
+from dataprovider.clickhouse.node import Node
 from dataprovider.clickhouse.shards import SHARD_COUNT, shard_of
 
 #: 2024-03-01 00:00 UTC in seconds, and the length of that month.
@@ -49,6 +51,12 @@ def fill_month(store: ClickHouse, symbol: str, rows: int, *, first_id: int = 1, 
 def fill_symbols(store: ClickHouse, symbols: int, rows: int, *, days: int = 31, prefix: str = "N") -> None:
     """`rows` trades of each of so many symbols, spread over `days` days from 2024-03-01 on."""
     store.run_text(_statement("symbols").format(prefix=prefix, symbols=symbols, rows=rows, days=days))
+
+
+def fill_here(node: Node, busy: str, symbols: int, rows: int, *, shards: Sequence[int]) -> None:
+    """Of `rows` trades of each of so many symbols, and as many of `busy` alone, those of these shards on one node."""
+    text = _statement("here").format(busy=busy, symbols=symbols, rows=rows, shards=", ".join(map(str, shards)))
+    node.run_text(text)
 
 
 def merged(store: ClickHouse) -> None:

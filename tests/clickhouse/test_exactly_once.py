@@ -8,6 +8,7 @@ import pytest
 from clickhouse_driver import errors as driver
 
 from dataprovider.clickhouse import ClickHouse, ClickHouseUnavailable, StaleEpoch
+from dataprovider.clickhouse.fence import HELD
 from tests.clickhouse.inserts import begin_insert
 from tests.clickhouse.proxy import proxy_to
 from tests.clickhouse.trades import NEW_YEAR, Row, columns, stored
@@ -114,6 +115,6 @@ def test_columns_of_a_wrong_type_or_length_are_refused_before_anything_is_sent()
 
 def test_an_order_to_raise_an_epoch_that_arrives_late_does_not_lower_it(clickhouse: ClickHouse) -> None:
     """Seed 185 of the simulation: two hosts that take a shard over one after the other would both have been let in."""
-    clickhouse.node_of(3).run("statements", "raise_epoch", {"shard": 3, "epoch": 5})
-    clickhouse.node_of(3).run("statements", "raise_epoch", {"shard": 3, "epoch": 4})
+    for epoch in (5, 4):
+        clickhouse.node_of(3).run("statements", "raise_epoch", {"shard": 3, "epoch": epoch, "held": HELD})
     assert clickhouse.epoch_of(3) == 5

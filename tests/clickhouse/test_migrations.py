@@ -13,6 +13,8 @@ from django.core.management import call_command
 
 from dataprovider.clickhouse import Address, ClickHouse, ClickHouseRejected, SchemaChanged, migrate
 
+OURS = ["0001_trades_local", "0002_shard_epochs", "0003_revoked_claims", "0004_placement"]
+
 
 @pytest.fixture
 def fresh(clickhouse_addresses: tuple[Address, ...]) -> Iterator[ClickHouse]:
@@ -39,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_first_run_makes_the_database_and_applies_all_and_the_second_nothing(fresh: ClickHouse) -> None:
-    assert migrate(fresh.addresses) == ["0001_trades_local", "0002_shard_epochs", "0003_revoked_claims"]
+    assert migrate(fresh.addresses) == OURS
     assert migrate(fresh.addresses) == []
     assert fresh.query("total_rows") == [(0, 0)]
 
@@ -96,6 +98,7 @@ def test_two_runners_at_once_do_no_harm(fresh: ClickHouse) -> None:
         "0001_trades_local",
         "0002_shard_epochs",
         "0003_revoked_claims",
+        "0004_placement",
     ]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,10 +18,13 @@ from dataprovider.clickhouse import (
     StaleEpoch,
     migrate,
 )
+from dataprovider.clickhouse.client import SPAN_SECONDS
+from dataprovider.clickhouse.cluster import check
 from dataprovider.clickhouse.shards import shard_of
 from dataprovider.config import ConfigError, load_config
 from dataprovider.embedded import ServiceStack
 from tests.clickhouse.trades import NEW_YEAR, Row, columns, store, stored
+from tests.collectors.test_outages import paused, service_pid
 
 MINUTE = 60_000
 DAY = 86_400_000
@@ -48,30 +50,6 @@ OF_SEVERAL: list[tuple[str, dict[str, Any]]] = [
     ("symbols", {}),
     ("total_rows", {}),
 ]
-
-
-@pytest.fixture(scope="module")
-def two_servers() -> Iterator[ServiceStack]:
-    with TemporaryDirectory(prefix="dataprovider-nodes-") as home:
-        stack = ServiceStack(Path(home), environ={"DATABASE_URL": "none", "REDIS_URL": "none"}, nodes=2)
-        stack.start()
-        yield stack
-        stack.stop()
-
-
-@pytest.fixture(scope="module")
-def addresses(two_servers: ServiceStack) -> tuple[Address, ...]:
-    return Address.of_nodes(load_config(two_servers.variables(), two_servers.home))
-
-
-@pytest.fixture
-def two(addresses: tuple[Address, ...]) -> Iterator[ClickHouse]:
-    client = ClickHouse(addresses, timeout=5)
-    migrate(addresses)
-    for table in ("trades_local", "shard_epochs", "revoked_claims"):
-        client.run_text(f"TRUNCATE TABLE {table}")
-    yield client
-    client.close()
 
 
 def on_node(two: ClickHouse, number: int) -> dict[str, int]:
@@ -134,7 +112,6 @@ def test_a_batch_is_fenced_on_the_node_of_its_shard(two: ClickHouse) -> None:
             two.insert_trades(batch, token="a", shard=shard, epoch=6, query_id="")
         two.insert_trades(batch, token="b", shard=shard, epoch=7, query_id="")
     assert stored(two) == 2
-    assert sum(node.run("statements", "epoch_of", {"shard": 11})[0][0] for node in two.nodes) == 7
 
 
 def test_while_a_node_is_away_the_others_are_read_and_written(two: ClickHouse, addresses: tuple[Address, ...]) -> None:
@@ -150,11 +127,54 @@ def test_while_a_node_is_away_the_others_are_read_and_written(two: ClickHouse, a
     assert stored(two) == len(ROWS) + 1
 
 
+def test_the_span_is_of_all_nodes_that_answer(two: ClickHouse, addresses: tuple[Address, ...]) -> None:
+    assert two.span() == (0, 0)
+    store(two, [Row(1, NEW_YEAR, symbol="BTCUSDT"), Row(1, NEW_YEAR + DAY, symbol="ETHUSDT")])
+    assert two.span() == (NEW_YEAR, NEW_YEAR + DAY)
+    away = shard_of("BTCUSDT") % 2
+    nodes = tuple(replace(each, port=1) if number == away else each for number, each in enumerate(addresses))
+    half = ClickHouse(nodes, connect_timeout=0.5, timeout=2.0)
+    assert half.span() == (NEW_YEAR + DAY, NEW_YEAR + DAY)
+    half.close()
+    # One that was heard before.
+    two._quick[away].close()
+    assert two.span() == (NEW_YEAR, NEW_YEAR + DAY)
+    nowhere = ClickHouse(tuple(replace(each, port=1) for each in addresses), connect_timeout=0.5, timeout=2.0)
+    for _ in range(2):
+        with pytest.raises(ClickHouseUnavailable):
+            nowhere.span()
+    nowhere.close()
+
+
+def test_a_node_that_hangs_holds_up_questions_about_the_others_once(
+    two_servers: ServiceStack, two: ClickHouse, addresses: tuple[Address, ...]
+) -> None:
+    store(two, [Row(1, NEW_YEAR, symbol="BTCUSDT"), Row(1, NEW_YEAR + DAY, symbol="ETHUSDT")])
+    patient = ClickHouse(addresses)
+    assert patient.span() == (NEW_YEAR, NEW_YEAR + DAY)
+    names = [name for name in two_servers.services if name.startswith("clickhouse")]
+    waits = []
+    with paused(service_pid(two_servers, names[shard_of("BTCUSDT") % 2])):
+        for _ in range(2):
+            began = time.monotonic()
+            assert patient.span() == (NEW_YEAR, NEW_YEAR + DAY)
+            assert len(patient.query("trades_from_id", symbol="ETHUSDT", from_id=0, limit=10)) == 1
+            waits.append(time.monotonic() - began)
+    patient.close()
+    # Its time-out is 30 seconds.
+    assert SPAN_SECONDS <= waits[0] < 20
+    assert waits[1] < SPAN_SECONDS
+
+
 def test_nodes_in_another_order_are_refused_before_a_read_misses_anything(
     two: ClickHouse, addresses: tuple[Address, ...]
 ) -> None:
     with pytest.raises(NodesDisagree, match="CLICKHOUSE_NODES names"):
         migrate(tuple(reversed(addresses)))
+    store(two, ROWS)
+    assert check(two.nodes).moving is None
+    with pytest.raises(NodesDisagree, match="which live on other nodes"):
+        check(two.nodes[::-1])
 
 
 def test_one_node_of_several_is_refused_once_it_holds_trades(two: ClickHouse, addresses: tuple[Address, ...]) -> None:

@@ -37,7 +37,7 @@ PARAMS: dict[str, object] = {
     "first_id": 200_000,
     "last_id": 201_000,
     "ids": [200_000, 300_000],
-    "shard": 3,
+    "shard": 11,
     "minutes": [START + 48 * HOUR, START + 72 * HOUR],
 }
 

@@ -35,7 +35,7 @@ def test_a_repair_that_looked_before_the_shard_changed_hands_stores_nothing(clic
 
 
 def test_a_revoked_claim_stores_nothing_and_others_still_do(clickhouse: ClickHouse) -> None:
-    clickhouse.revoke_claim(CLAIM)
+    clickhouse.revoke_claim(CLAIM, shard=3)
     with pytest.raises(StaleClaim):
         repair(clickhouse)
     assert stored(clickhouse) == 0

@@ -6,6 +6,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
+import pytest
+
 #: What to send for a path: bytes at once, or pieces one after the other; the connection ends after them.
 Answer = bytes | Callable[[], Iterator[bytes]]
 
@@ -55,6 +57,26 @@ class Server:
                     connection.sendall(piece)
             except OSError:
                 return
+
+
+@pytest.fixture
+def start_stub() -> Iterator[Callable[[], Server]]:
+    """Start such servers; they are closed after the test, however it ends."""
+    started: list[Server] = []
+
+    def start() -> Server:
+        started.append(Server())
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+@pytest.fixture
+def stub(start_stub: Callable[[], Server]) -> Server:
+    """One of them."""
+    return start_stub()
 
 
 def head(status: int, length: int | None = 0, *lines: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -15,15 +14,8 @@ LISTING = "/listing"
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def archives(server: Server) -> Archives:
-    return Archives(server.url, f"{server.url}{LISTING}")
+def archives(stub: Server) -> Archives:
+    return Archives(stub.url, f"{stub.url}{LISTING}")
 
 
 S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -42,7 +34,7 @@ def listing(*keys: str, more: bool = False, extra: str = "", doctype: str = "") 
     )
 
 
-def test_only_archives_of_the_contract_and_the_period_are_taken(archives: Archives, server: Server) -> None:
+def test_only_archives_of_the_contract_and_the_period_are_taken(archives: Archives, stub: Server) -> None:
     good = NAME.folder + NAME.file
     another = good.replace("-31", "-30")
     others = [
@@ -52,7 +44,7 @@ def test_only_archives_of_the_contract_and_the_period_are_taken(archives: Archiv
         another.replace("BTCUSDT-", "ETHUSDT-"),
         good.replace("-31", "-99"),
     ]
-    server.answers[LISTING] = listing(good, *others)
+    stub.answers[LISTING] = listing(good, *others)
     (found,) = archives.listed("BTCUSDT", "daily")
     assert (found.name, found.etag, found.size, found.modified_ms) == (NAME, "e", 7, 1_706_774_400_000)
 
@@ -80,21 +72,21 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a
         head(200, 10**9) + b" " * 9_000_000,
     ],
 )
-def test_what_is_no_listing_is_a_sentence(archives: Archives, server: Server, answer: bytes) -> None:
-    server.answers[LISTING] = answer
+def test_what_is_no_listing_is_a_sentence(archives: Archives, stub: Server, answer: bytes) -> None:
+    stub.answers[LISTING] = answer
     with pytest.raises(ArchiveUnreachable) as found:
         archives.listed("BTCUSDT", "daily")
     assert str(found.value).endswith((".", ")"))
-    assert len(server.requests) < 5
+    assert len(stub.requests) < 5
 
 
-def test_entities_are_refused_as_such(archives: Archives, server: Server) -> None:
-    server.answers[LISTING] = listing(doctype=BOMB, extra="<Prefix>&b;</Prefix>")
+def test_entities_are_refused_as_such(archives: Archives, stub: Server) -> None:
+    stub.answers[LISTING] = listing(doctype=BOMB, extra="<Prefix>&b;</Prefix>")
     with pytest.raises(ArchiveUnreachable, match="DOCTYPE"):
         archives.listed("BTCUSDT", "daily")
 
 
-def test_a_page_without_end_is_not_taken_into_memory(archives: Archives, server: Server) -> None:
-    server.answers[LISTING] = ok(listing().partition(b"\r\n\r\n")[2] + b" " * 9_000_000)
+def test_a_page_without_end_is_not_taken_into_memory(archives: Archives, stub: Server) -> None:
+    stub.answers[LISTING] = ok(listing().partition(b"\r\n\r\n")[2] + b" " * 9_000_000)
     with pytest.raises(ArchiveUnreachable, match="longer than 8000000 bytes"):
         archives.listed("BTCUSDT", "daily")

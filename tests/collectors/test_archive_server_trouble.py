@@ -29,11 +29,9 @@ ZIP, CHECKSUM = f"/{NAME.path}", f"/{NAME.path}.CHECKSUM"
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    made.answers = {ZIP: ok(BODY, 'ETag: "one"'), CHECKSUM: ok(f"{DIGEST}  {NAME.file}".encode())}
-    yield made
-    made.close()
+def server(stub: Server) -> Server:
+    stub.answers = {ZIP: ok(BODY, 'ETag: "one"'), CHECKSUM: ok(f"{DIGEST}  {NAME.file}".encode())}
+    return stub
 
 
 @pytest.fixture

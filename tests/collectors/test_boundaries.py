@@ -32,14 +32,16 @@ NOW_MS = 1_791_382_992_338
 
 
 def found(symbol: str = "BTCUSDT", first_after: int = 11, verdict: str = "contiguous") -> BoundaryFound:
-    return BoundaryFound(symbol, "reconnect", 10, first_after, verdict, NOW_MS)
+    return BoundaryFound(symbol, "reconnect", 10, first_after, verdict, NOW_MS, 1)
 
 
 @pytest.mark.django_db
 def test_a_boundary_says_what_was_before_and_after() -> None:
     sync_symbols([entry("BTCUSDT")])
     sync_symbols([entry("BTCUSDT", onboardDate=1700000000000)])
-    assert record_boundaries([found(), found("NOSUCH"), BoundaryFound("BTCUSDT", "restart", None, 5, "first", 0)]) == 2
+    assert (
+        record_boundaries([found(), found("NOSUCH"), BoundaryFound("BTCUSDT", "restart", None, 5, "first", 0, 1)]) == 2
+    )
     row = StreamBoundary.objects.get(verdict="contiguous")
     assert (row.cause, row.last_before, row.first_after) == ("reconnect", 10, 11)
     assert row.at.timestamp() * 1000 == NOW_MS

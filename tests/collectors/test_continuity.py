@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.continuity import SUSPICIOUS_JUMP, Cause, Continuity, Verdict
+from collectors.beginning import SUSPICIOUS_JUMP
+from collectors.continuity import Cause, Continuity, Verdict
 from collectors.trade import Trade
 from tests.collectors.trades import trade
 
@@ -35,11 +36,25 @@ def test_the_first_trade_of_a_new_symbol_begins_it() -> None:
     assert missing(continuity) == []
 
 
-def test_a_trade_that_comes_late_at_the_very_beginning_is_kept() -> None:
+def test_the_second_trade_of_all_may_be_the_first_one_come_late() -> None:
     continuity = Continuity(None)
-    assert feed(continuity, trade(500), trade(498), trade(498), trade(501), trade(499)) == [500, 498, 501, 499]
+    assert feed(continuity, trade(500), trade(498), trade(498), trade(501), trade(499)) == [498, 500, 501, 499]
     assert missing(continuity) == []
+    assert [boundary.first_after for boundary in continuity.boundaries] == [498]
     assert feed(continuity, trade(300)) == []
+
+
+def test_what_comes_before_the_first_trade_when_that_was_told_is_recoverys() -> None:
+    """Seed 3122 of the simulation: an owner before had received 450, so all up to 499 was being recovered."""
+    continuity = Continuity(None)
+    late = trade(497)
+    assert feed(continuity, trade(500), trade(501), late) == [500, 501]
+    assert continuity.holds(late)
+    assert feed(continuity, trade(498), trade(497), trade(495)) == []
+    expected = [(497, 499), (495, 496)]
+    assert [(hole.first_id, hole.last_id) for hole in continuity.held_back] == expected
+    assert [(hole.first_id, hole.last_id) for hole in continuity.unproved(1.0, patience=60.0)] == expected
+    assert continuity.unproved(2.0, patience=0.0) == continuity.held_back == []
 
 
 def test_ids_that_continue_what_is_stored_are_contiguous() -> None:
@@ -177,9 +192,12 @@ def test_whatever_arrives_in_whatever_order_each_id_is_stored_once_or_missing(
 ) -> None:
     continuity = Continuity(frontier)
     stored = feed(continuity, *(trade(each) for each in ids))
+    # A first trade that is alone, and late ones before the first.
+    told = {each for hole in continuity.held_back for each in range(hole.first_id, hole.last_id + 1)}
     beginning = min(ids, default=1) if frontier is None else frontier + 1
     expected = {each for each in ids if each >= beginning}
-    assert sorted(stored) == sorted(expected)
+    assert sorted(stored) == sorted(expected - told)
     top = max(expected, default=beginning - 1)
+    assert (continuity.last_id is None) == (frontier is None and len(expected) < 2)
     holes = {each for first, last in missing(continuity) for each in range(first, last + 1)}
-    assert holes == set(range(beginning, top + 1)) - expected
+    assert holes == set(range(beginning, top + 1)) - expected - told

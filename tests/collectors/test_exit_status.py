@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from dataprovider.clickhouse import ClickHouse
 from dataprovider.embedded import ServiceStack
@@ -17,6 +18,16 @@ StartExchange = Callable[..., RunningExchange]
 StartCollectors = Callable[..., RunningCollectors]
 
 
+@contextmanager
+def every_node_paused(stack: ServiceStack) -> Iterator[None]:
+    """No ClickHouse node answers."""
+    with ExitStack() as all_of_them:
+        for name in stack.services:
+            if name.startswith("clickhouse"):
+                all_of_them.enter_context(paused(service_pid(stack, name)))
+        yield
+
+
 def test_what_neither_table_nor_full_spool_could_take_is_a_status_of_1(
     start_exchange: StartExchange,
     start_collectors: StartCollectors,
@@ -26,7 +37,7 @@ def test_what_neither_table_nor_full_spool_could_take_is_a_status_of_1(
     exchange = start_exchange(symbols=20, rate=5000)
     collectors = start_collectors(exchange, workers=1, SPOOL_MAX_BYTES="1000000", BUFFER_MAX_ROWS="10000")
     wait_until(lambda: collectors.total("stored") > 5000, 30, "5,000 stored trades")
-    with paused(service_pid(service_stack, "clickhouse")):
+    with every_node_paused(service_stack):
         wait_until(lambda: collectors.total("gaps") > 0, 40, "a full spool")
         assert collectors.stop(seconds=10) == 1
     exchange.post("/simulator/stop")

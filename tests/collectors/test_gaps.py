@@ -7,10 +7,13 @@ from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.books import Books, Record, Request
 from collectors.directory import sync_symbols
 from collectors.gaps import open_gaps, without
-from collectors.messages import GapFound
-from collectors.models import Gap, Symbol
+from collectors.leases import Leases
+from collectors.messages import UNPROVED, GapFound
+from collectors.models import Gap, ShardLease, Symbol
+from dataprovider.clickhouse.shards import shard_of
 from tests.collectors.test_symbols import entry
 
 
@@ -63,3 +66,30 @@ def test_the_parts_left_are_exactly_the_ids_not_covered(first: int, size: int, c
     left = {each for a, b in parts for each in range(a, b + 1)}
     covered = {each for a, b in known for each in range(a, b + 1)}
     assert left == set(range(first, first + size + 1)) - covered
+
+
+@pytest.mark.usefixtures("_symbol")
+def test_what_was_found_under_an_epoch_that_is_over_is_left_to_the_new_owner() -> None:
+    """A host that was cut off calls missing what the new owner has received and not yet stored: recovery would store it
+    too. Whoever takes a shard looks for itself what is missing."""
+    ShardLease.objects.create(shard=shard_of("BTCUSDT"), owner="the new one", epoch=8)
+    stale = GapFound("BTCUSDT", 10, 19, "reconnect", epoch=7)
+    # Seed 8527 of the simulation: the new owner had received the same first trade and was waiting for a second.
+    first_of_all = GapFound("BTCUSDT", 5, 5, "restart", evidence={UNPROVED: True}, epoch=7)
+    assert open_gaps([stale, first_of_all, GapFound("BTCUSDT", 30, 39, "check")]) == 1
+    assert ranges() == [(30, 39, "check")]
+    assert open_gaps([GapFound("BTCUSDT", 10, 19, "reconnect", epoch=8)]) == 1
+
+
+@pytest.mark.usefixtures("_symbol")
+def test_what_a_worker_found_before_it_died_is_written_down_before_its_epoch_is_over() -> None:
+    leases = Leases("host:1:2-3")
+    leases.join(1)
+    epochs = leases.acquire(16)
+    shard = shard_of("BTCUSDT")
+    found = GapFound("BTCUSDT", 10, 19, "stream", epoch=epochs[shard])
+    # The connection of this test's transaction is to stay.
+    books = Books(leases, dict, record=Record(refresh=lambda: None))
+    answer = books.update(Request(used_epochs={shard: epochs[shard]}, gaps=[found]))
+    assert answer.epochs[shard] == epochs[shard] + 1
+    assert ranges() == [(10, 19, "stream")]

@@ -53,6 +53,16 @@ def test_a_late_trade_corrects_the_closed_minute() -> None:
     assert (bars[MINUTE].last_id, bars[MINUTE].aggregates, bars[MINUTE].closed) == (2, 2, True)
 
 
+def test_a_trade_that_is_dated_ahead_closes_nothing_and_is_in_no_minute() -> None:
+    bars: dict[int, MinuteBar] = {}
+    minutes = LiveMinutes(lambda bar: bars.__setitem__(bar.minute, bar), lambda: MINUTE + 119_999)
+    for number, ms in enumerate((999_999, 0, 120_000, 0), 1):
+        minutes.add(trade(number, ms=MINUTE + ms))
+    assert (list(bars), bars[MINUTE].closed, bars[MINUTE].aggregates) == ([MINUTE], False, 2)
+    minutes.add(trade(5, ms=MINUTE + 119_999))
+    assert (bars[MINUTE].closed, bars[MINUTE + 60_000].whole) == (True, True)
+
+
 def test_time_alone_closes_a_minute() -> None:
     changed: list[tuple[int, bool]] = []
     minutes = LiveMinutes(lambda bar: changed.append((bar.minute, bar.closed)))

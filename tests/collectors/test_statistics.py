@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from collectors.statistics import statistics
 from dataprovider.heartbeat import WorkerStatus
+from tests.fixtures_collectors import RunningCollectors
+from tests.fixtures_exchange import RunningExchange
+from tests.waiting import wait_until
 
 
 def test_the_log_is_told_how_everything_stands() -> None:
@@ -18,3 +23,16 @@ def test_the_log_is_told_how_everything_stands() -> None:
     assert statistics(workers, 1, 50.0) == told
     away = "Statistics: what workers do is not known, Valkey is away, Postgres is away, 50.0 % of the disk free."
     assert statistics(None, -1, 50.0) == away
+
+
+def test_a_farm_says_so_now_and_then(
+    start_exchange: Callable[..., RunningExchange], start_collectors: Callable[..., RunningCollectors]
+) -> None:
+    collectors = start_collectors(start_exchange(symbols=4, rate=100), SYSTEM_STATS_INTERVAL_SECONDS="1")
+    said = "Statistics: 4 of 4 contracts received by 2 workers, "
+    wait_until(lambda: said in collectors.log.read_text(), 30, "the statistics of a farm that collects")
+    (line, *_) = [line for line in collectors.log.read_text().splitlines() if said in line]
+    assert " batches on disk, 0 gaps open, " in line
+    assert line.endswith(" % of the disk free.")
+    told = collectors.log.read_text().count("Statistics: ")
+    wait_until(lambda: collectors.log.read_text().count("Statistics: ") > told, 10, "the next line")

@@ -19,11 +19,13 @@ def test_shards_are_shared_and_taken_over(
     start_collectors: Callable[..., RunningCollectors],
     clickhouse: ClickHouse,
 ) -> None:
-    exchange = start_exchange(symbols=40, rate=2000)
+    exchange = start_exchange(symbols=40, rate=2000, paused=True)
     one = start_collectors(exchange, workers=1, home="one")
     wait_until(lambda: len(shards(one)) == 16, 30, "one host to own every shard")
     two = start_collectors(exchange, workers=1, home="two")
-    wait_until(lambda: (len(shards(one)), len(shards(two))) == (8, 8), 30, "both to own half")
+    wait_until(lambda: (len(shards(one)), len(shards(two))) == (8, 8), 60, "both to own half")
+    exchange.post("/simulator/start")
+    wait_until(lambda: min(one.total("stored"), two.total("stored")) > 1000, 30, "trades of both")
     assert not shards(one) & shards(two)
     one.kill()
     wait_until(lambda: len(shards(two)) == 16, 40, "the other to take over")

@@ -35,9 +35,10 @@ def dockerfile() -> list[tuple[str, str]]:
 
 
 def unit(name: str) -> dict[str, list[str]]:
-    """The lines of a unit by key."""
+    """The lines of a unit by key; of a template those of its instance 8080."""
     found: dict[str, list[str]] = {}
-    for line in (UNITS / f"dataprovider-{name}.service").read_text().splitlines():
+    (path,) = UNITS.glob(f"dataprovider-{name}*.service")
+    for line in path.read_text().replace("%i", "8080").splitlines():
         if "=" in line and not line.startswith("#"):
             key, _, value = line.partition("=")
             found.setdefault(key, []).append(value)

@@ -72,6 +72,8 @@ def fingerprints(clickhouse: ClickHouse, symbols: list[str]) -> dict[tuple[str, 
 def test_what_was_frozen_and_dumped_comes_back_to_the_last_digit(
     transactional_db: None, clickhouse: ClickHouse, tmp_path: Path
 ) -> None:
+    if len(clickhouse.nodes) > 1:
+        pytest.skip("the steps are for one server: each of several is backed up by itself")
     symbols = ["BTCUSDT", "ETHUSDT", "币安人生USDT"]
     for symbol in symbols:
         for month in range(2):

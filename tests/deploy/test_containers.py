@@ -112,5 +112,5 @@ def test_the_health_check_of_the_image_is_the_web_s() -> None:
     assert json.loads(check[check.index("[") :]) == ours()["web"]["healthcheck"]["test"][1:]
     assert sorted(path.name for path in UNITS.glob("*.service")) == [
         "dataprovider-collectors.service",
-        "dataprovider-web.service",
+        "dataprovider-web@.service",
     ]

@@ -32,4 +32,5 @@ def wait_until_whole(exchange: RunningExchange, clickhouse: ClickHouse, seconds:
     """Everything that was sent is stored, once; no gap is open."""
     wait_until(lambda: missing_ids(clickhouse, exchange.sent) == {}, seconds, "everything to be stored", every=0.5)
     wait_until(lambda: not Gap.objects.filter(status__in=UNFINISHED).exists(), 30, "every gap to be closed")
-    assert duplicated_ids(clickhouse, list(exchange.sent)) == {}
+    twice = duplicated_ids(clickhouse, list(exchange.sent))
+    assert not twice, f"stored twice: {twice}"

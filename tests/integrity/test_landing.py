@@ -129,6 +129,7 @@ def test_it_opens_and_says_so_while_clickhouse_and_valkey_are_away(admin_client:
         "alert_disk_percent": 0,
         "clickhouse_host": "127.0.0.1",
         "clickhouse_native_port": 1,
+        "clickhouse_nodes": "",
         "redis_url": "redis://127.0.0.1:1/0",
     }
     settings.CONFIG = settings.CONFIG.model_copy(update=away)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -10,7 +11,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from collectors.models import Gap, GapStatus
-from dataprovider.clickhouse import ClickHouse, StaleClaim
+from dataprovider.clickhouse import ClickHouse, ClickHouseUnavailable, StaleClaim
+from dataprovider.clickhouse.shards import shard_of
 from dataprovider.states import IllegalTransition
 from integrity.models import JOB_STATES, JobStatus, RecoveryJob
 from integrity.recovery import queue
@@ -156,6 +158,22 @@ def test_a_stalled_worker_loses_its_job_and_cannot_store_any_more(clickhouse: Cl
     assert not queue.heartbeat(asleep, Progress(rows_stored=99))
     assert not queue.finish(asleep, Progress(rows_stored=99), "done")
     assert (fresh(job).status, fresh(job).claim, fresh(job).rows_stored) == (JobStatus.RUNNING, awake.claim, 0)
+
+
+def test_a_node_that_is_away_keeps_only_the_jobs_of_its_own_symbols(two: ClickHouse) -> None:
+    away = shard_of("BTCUSDT") % 2
+    nodes = tuple(replace(each, port=1) if number == away else each for number, each in enumerate(two.addresses))
+    half = ClickHouse(nodes, connect_timeout=0.5, timeout=2.0)
+    jobs = {name: make_job(make_symbol(name)) for name in ("BTCUSDT", "ETHUSDT")}
+    claimed("one")
+    claimed("two")
+    RecoveryJob.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
+    with pytest.raises(ClickHouseUnavailable):
+        queue.reap(half)
+    half.close()
+    assert fresh(jobs["BTCUSDT"]).status == JobStatus.RUNNING
+    assert fresh(jobs["ETHUSDT"]).status == JobStatus.PENDING
+    assert queue.reap(two) == 1
 
 
 def test_a_job_that_kills_its_workers_is_set_aside(clickhouse: ClickHouse) -> None:

@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 def test_an_outage_of_everything_is_recovered_inside_the_weight_budget(
     start_exchange: StartExchange, start_collectors: StartCollectors, clickhouse: ClickHouse
 ) -> None:
-    """Minutes of every symbol go by: nearly two minutes of the budget, so that one of them is used up wherever in a
+    """Minutes of every symbol go by: nearly two minutes of the budget, so that most of one is used up wherever in a
     minute the work begins. The exchange's own count of our requests shows it."""
     limit = 1000
     exchange, collectors = started(start_exchange, start_collectors, symbols=80, rate=200, weight_limit=limit)
@@ -27,8 +27,8 @@ def test_an_outage_of_everything_is_recovered_inside_the_weight_budget(
     assert sum(RecoveryJob.objects.values_list("rows_stored", flat=True)) > 40_000
     spent = exchange.state["rest"]
     assert spent["refused"] == 0
-    assert sum(spent["by_minute"].values()) > 1.8 * limit, spent
-    assert 0.9 * limit <= max(spent["by_minute"].values()) <= limit
+    assert sum(spent["by_minute"].values()) > 1.6 * limit, spent
+    assert 0.8 * limit <= max(spent["by_minute"].values()) <= limit
     assert collectors.stop() == 0
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from collectors.messages import UNPROVED
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse.shards import shard_of
 from integrity.models import JobStatus, RecoveryJob, Source
@@ -132,6 +133,19 @@ def test_what_the_exchange_lacks_ends_absent_with_its_evidence_and_is_not_asked_
     assert absent.evidence["source"] == "rest"
     assert absent.evidence["next_id"] == first + 160
     assert recovered.run() == []
+
+
+def test_an_id_that_nothing_bore_out_and_that_lies_far_beyond_the_newest_is_absent(recovered: Recovery) -> None:
+    newest = recovered.exchange.get("/fapi/v1/aggTrades", symbol="BTCUSDT", limit=1)[0]["a"]
+    absurd = recovered.gap(newest + 10**7, newest + 10**7, evidence={UNPROVED: True})
+    soon = recovered.gap(newest + 50_000, newest + 50_000, evidence={UNPROVED: True})
+    borne_out = recovered.gap(newest + 2 * 10**7, newest + 2 * 10**7)
+    recovered.run()
+    for gap in (absurd, soon, borne_out):
+        gap.refresh_from_db()
+    assert [gap.status for gap in (absurd, soon, borne_out)] == ["absent_upstream", "open", "open"]
+    assert absurd.evidence["newest_id"] >= newest
+    assert recovered.stored() == []
 
 
 def test_a_hole_right_before_the_newest_trades_is_not_believed_at_once(recovered: Recovery) -> None:

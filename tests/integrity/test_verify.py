@@ -180,7 +180,8 @@ def test_an_empty_table_is_complete(clickhouse: ClickHouse) -> None:
 
 
 def test_a_store_that_is_away_is_an_error_of_one_sentence(db: None, settings: Settings) -> None:
-    settings.CONFIG = settings.CONFIG.model_copy(update={"clickhouse_host": "127.0.0.1", "clickhouse_native_port": 1})
+    away = {"clickhouse_host": "127.0.0.1", "clickhouse_native_port": 1, "clickhouse_nodes": ""}
+    settings.CONFIG = settings.CONFIG.model_copy(update=away)
     # manage.py makes of it the sentence and the exit status 2.
     with pytest.raises(ClickHouseUnavailable):
         call_command("verify")

@@ -162,7 +162,8 @@ def test_no_id_is_in_two_gaps(found: list[tuple[str, int, int]], known: list[tup
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["trade", "trade", "trade", "cut", "wait", "learn"]), st.integers(100, 130)), max_size=40
+    st.tuples(st.sampled_from(["trade", "trade", "trade", "cut", "wait", "learn", "ask"]), st.integers(100, 130)),
+    max_size=40,
 )
 
 
@@ -188,9 +189,11 @@ def test_every_id_of_one_symbol_is_stored_once_or_missing(
             continuity.mark_boundary(Cause.RECONNECT)
         elif what == "learn":
             continuity.learn(number, now)
+        elif what == "ask":
+            stored += [each.aggregate_id for each in continuity.learn_first(number, now, real=True)]
         else:
             now += 1
-            for hole in continuity.due_holes(now, 2.0):
+            for hole in [*continuity.due_holes(now, 2.0), *continuity.unproved(now, 10.0)]:
                 numbers = set(range(hole.first_id, hole.last_id + 1))
                 assert not numbers & gone
                 gone |= numbers

@@ -120,7 +120,9 @@ def test_a_stop_while_clickhouse_hangs_loses_nothing_and_its_late_insert_stores_
     successor = Collecting(clickhouse, tmp_path, epoch=2)
     successor.writer.stop()
     # The last word of the insert that was under way.
-    live.writer._thread.join(20)
+    thread = live.writer._lanes[0].thread
+    assert thread is not None
+    thread.join(20)
     own.close()
     assert stored_ids(clickhouse, SYMBOL) == list(range(1, 5011))
     assert successor.suspects == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import pytest
 import requests
 
 from dataprovider.config import Config
+from dataprovider.running.farm import _why_not
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -132,6 +134,11 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert f"Port {port} on 127.0.0.1 is taken" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_only_root_may_have_is_said() -> None:
+    refused = PermissionError(errno.EACCES, "Permission denied")
+    assert _why_not("127.0.0.1", 80, refused).startswith("Port 80 needs root: choose one from 1024 on with API_PORT")
 
 
 @pytest.mark.parametrize(

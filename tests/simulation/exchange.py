@@ -9,10 +9,14 @@ from functools import partial
 import numpy as np
 
 from collectors.batch import columns_of
+from collectors.beginning import SUSPICIOUS_JUMP
 from collectors.binance.rest import RateLimited, Unreachable
 from collectors.trade import Trade
 from dataprovider.clickhouse import TradeColumns
 from tests.simulation.world import EPOCH_MS, Process, World
+
+#: No contract begins with a lower aggregate id.
+LEAST_ID = 10_000_000
 
 EMPTY = TradeColumns(
     **{
@@ -32,6 +36,8 @@ class Weather:
     twice: float = 0.0
     late: float = 0.0
     absurd: float = 0.0
+    absurd_first: float = 0.0
+    quiet: float = 0.0
     absent: float = 0.0
     twin: float = 0.0
     rest_away: float = 0.0
@@ -47,6 +53,7 @@ class Line:
     symbols: set[str] = field(default_factory=set)
     open: bool = True
     mute: bool = False
+    sent: set[str] = field(default_factory=set)
 
 
 class Exchange:
@@ -62,7 +69,9 @@ class Exchange:
         self.truth: dict[str, dict[int, list[Trade]]] = {symbol: {} for symbol in self.symbols}
         self.lines: list[Line] = []
         self.silent = False
-        self._next_id = {symbol: world.chance.randrange(100, 10_000) for symbol in self.symbols}
+        self._absurd_ids = 0
+        self._heard: set[str] = set()
+        self._next_id = {symbol: LEAST_ID + world.chance.randrange(10_000) for symbol in self.symbols}
         self._trade_id = dict(self._next_id)
         self._visible_at: dict[tuple[str, int], float] = {}
         for symbol in self.symbols:
@@ -89,10 +98,14 @@ class Exchange:
 
     def _go_on(self, symbol: str) -> None:
         world = self._world
-        world.later(world.chance.expovariate(self._rate), lambda: self._go_on(symbol))
+        alone = self._is_first(symbol) and world.happens(self._weather.quiet)
+        pause = world.between(2, 90) if alone else world.chance.expovariate(self._rate)
+        world.later(pause, lambda: self._go_on(symbol))
         if self.silent:
             return
-        traded = [self._trade(symbol) for _ in range(world.chance.choice((1, 1, 1, 2, 3, 8)))]
+        if alone:
+            world.fault("quiet contract", symbol)
+        traded = [self._trade(symbol) for _ in range(1 if alone else world.chance.choice((1, 1, 1, 2, 3, 8)))]
         if world.happens(self._weather.twin):
             world.fault("id used twice", symbol, traded[-1].aggregate_id)
             twin = self._made(symbol, traded[-1].aggregate_id)
@@ -101,6 +114,13 @@ class Exchange:
         for line in list(self.lines):
             if symbol in line.symbols and not line.mute and line.process.alive:
                 self._send(line, traded)
+
+    def _is_first(self, symbol: str) -> bool:
+        """Whether the next trade is the first of its contract that anybody is sent."""
+        first = symbol not in self._heard and any(symbol in line.symbols and not line.mute for line in self.lines)
+        if first:
+            self._heard.add(symbol)
+        return first
 
     def _trade(self, symbol: str) -> Trade:
         world = self._world
@@ -128,6 +148,11 @@ class Exchange:
     def _send(self, line: Line, traded: list[Trade]) -> None:
         world, weather = self._world, self._weather
         on_time = []
+        if traded[0].symbol not in line.sent:
+            line.sent.add(traded[0].symbol)
+            if world.happens(weather.absurd_first):
+                world.fault("absurd first id", traded[0].symbol)
+                self._arrives(line, [self._absurd(traded[0])], 0.005)
         for trade in traded:
             if world.happens(weather.drop):
                 world.fault("frame lost", trade.symbol, trade.aggregate_id)
@@ -142,11 +167,15 @@ class Exchange:
                 self._arrives(line, [trade], world.between(0.0, 3.0))
             if world.happens(weather.absurd):
                 world.fault("absurd id", trade.symbol)
-                self._arrives(
-                    line, [trade._replace(aggregate_id=trade.aggregate_id + world.chance.randrange(10**6, 10**9))], 0.02
-                )
+                self._arrives(line, [self._absurd(trade)], 0.02)
         if on_time:
             self._arrives(line, on_time, 0.01)
+
+    def _absurd(self, trade: Trade) -> Trade:
+        # No two of them make each other credible.
+        self._absurd_ids += 2 * SUSPICIOUS_JUMP
+        low = self._absurd_ids < LEAST_ID - SUSPICIOUS_JUMP and self._world.chance.random() < 0.2
+        return trade._replace(aggregate_id=self._absurd_ids if low else 100 * LEAST_ID + self._absurd_ids)
 
     def _arrives(self, line: Line, trades: list[Trade], seconds: float) -> None:
         def deliver() -> None:

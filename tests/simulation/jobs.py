@@ -51,7 +51,7 @@ class Jobs:
         taken = 0
         for job in late:
             assert job.claim is not None
-            store.revoke_claim(job.claim)
+            store.revoke_claim(job.claim, shard=job.symbol.shard or 0)
             taken += self.failed(job, Progress(), "Its worker died.")
         return taken
 

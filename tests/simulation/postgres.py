@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, OperationalError
 
-from collectors.gaps import Absent, uncovered, verdict_on
+from collectors.gaps import Absent, is_current, uncovered, verdict_on
 from collectors.messages import BoundaryFound, GapFound
 from collectors.models import GAP_STATES, UNFINISHED, BoundaryVerdict, Gap, GapStatus, Symbol
+from dataprovider.clickhouse.shards import shard_of
 from tests.simulation.world import World
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class Postgres:
     def ask(self, what: str, work: Callable[[], T]) -> T:
         """One transaction; raises django.db.OperationalError, also when it was committed and the answer lost."""
         self.world.sleep(0.003)
-        if self.down:
+        if self.down or not self.world.reaches("postgres"):
             raise OperationalError("Postgres is away.")
         result = work()
         if self.world.happens(self.lose_answer):
@@ -137,7 +138,7 @@ class Postgres:
             first_id = begun.get(each.symbol, each.first_after)
             begun[each.symbol] = min(first_id, each.first_after)
             if first_id < each.first_after:
-                lost.append(GapFound(each.symbol, first_id, each.first_after - 1, each.cause))
+                lost.append(GapFound(each.symbol, first_id, each.first_after - 1, each.cause, epoch=each.epoch))
         return lost
 
     def _open(self, found: list[GapFound]) -> int:
@@ -145,6 +146,7 @@ class Postgres:
         for gap in self.gaps.values():
             if gap.status in KNOWN:
                 known.setdefault(gap.symbol.name, []).append((gap.first_id, gap.last_id))
+        found = [gap for gap in found if is_current(gap, self.leases[shard_of(gap.symbol)].epoch)]
         parts = uncovered([gap for gap in found if gap.symbol in self.symbols], known)
         for part in parts:
             self.add(
@@ -199,6 +201,9 @@ class ModelLeases:
     def renew(self) -> dict[int, int]:
         self._ask("renew", self._renew)
         return self._ask("renewed", self._mine)
+
+    def leaving(self) -> frozenset[int]:
+        return frozenset()
 
     def share(self) -> int:
         return self._ask("share", self._share)

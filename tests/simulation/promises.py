@@ -38,6 +38,8 @@ class Promises:
         self._on_disk: dict[Path, list[tuple[str, int]]] = {}
         self._verdicts: dict[Worker, int] = {}
         self._complete: dict[tuple[str, int], Candle] = {}
+        #: The first trade that a worker received of a symbol of which nothing was stored: its id, and the epoch.
+        self._firsts: dict[tuple[Worker, str], tuple[int, int]] = {}
         postgres.closed = self._gap_closed
         postgres.recorded = self._boundary_recorded
 
@@ -69,12 +71,22 @@ class Promises:
     def receive(self, worker: Worker, trades: list[Trade], take: Callable[[], None]) -> None:
         """Trades arrive at a worker: whoever was interrupted gets a verdict."""
         symbols = worker.custody.ingest.symbols
-        awaiting = [name for name in {trade.symbol for trade in trades} if symbols[name].continuity.next_id == -1]
+        due: dict[str, int] = {}
+        for trade in trades:
+            continuity = symbols[trade.symbol].continuity
+            if continuity.next_id == -1:
+                held = continuity.beginning.held if continuity.beginning is not None else ()
+                due[trade.symbol] = 1 + sum(each.interrupted is not None for each in held)
+            if continuity.beginning is not None and trade.aggregate_id in self._exchange.truth[trade.symbol]:
+                epoch = symbols[trade.symbol].buffer.epoch
+                self._firsts.setdefault((worker, trade.symbol), (trade.aggregate_id, epoch))
         before = sum(worker.custody.ingest.boundaries.values())
         take()
-        ended = sum(symbols[name].continuity.next_id != -1 for name in awaiting)
-        if sum(worker.custody.ingest.boundaries.values()) - before != ended:
-            self._world.violate("P8", f"{worker.process.name}: {ended} interruptions ended without as many verdicts")
+        ended = [name for name in due if symbols[name].continuity.next_id != -1]
+        verdicts = sum(worker.custody.ingest.boundaries.values()) - before
+        # Of what interrupted a beginning only that counts which was not before the first trade.
+        if not len(ended) <= verdicts <= sum(due[name] for name in ended):
+            self._world.violate("P8", f"{worker.process.name}: {verdicts} verdicts over {len(ended)} interruptions")
 
     def interrupted(self, worker: Worker, symbols: set[str]) -> None:
         """A worker was told of an interruption: the next trade must get a verdict."""
@@ -99,6 +111,9 @@ class Promises:
         for worker in self.workers:
             if worker.process.alive:
                 self._check_nothing_unaccounted(worker, open_ranges)
+            elif worker.kept is not None and worker.custody.ingest.held_back():
+                self._world.violate("P1", f"{worker.process.name} took first trades with it that nobody was told of")
+        self._check_firsts(open_ranges)
 
     def unfinished(self) -> list[str]:
         """What is not yet as it must be in the end: nothing missing, nothing open, nothing on its way."""
@@ -115,6 +130,8 @@ class Promises:
                 continue
             if worker.custody.ingest.buffered_rows or worker.custody.writer.rows_in_memory:
                 found.append(f"{worker.process.name} has rows in memory")
+            for symbol, hole in worker.custody.ingest.held_back():
+                found.append(f"{worker.process.name} holds {symbol} {hole.first_id}, its first trade")
         for symbol, base in self.base.items():
             stored = self._store.rows.get(symbol, {})
             missing = [each for each in self._exchange.truth[symbol] if each >= base and each not in stored]
@@ -141,7 +158,7 @@ class Promises:
 
     def _check_memory(self, worker: Worker) -> None:
         writer, ingest = worker.custody.writer, worker.custody.ingest
-        waiting = sum(each.rows for each in writer._queue if each.batch is not None)
+        waiting = sum(each.rows for each in writer._waiting() if each.batch is not None)
         if max(waiting, writer.rows_in_memory) > worker.max_rows:
             self._world.violate("P5", f"{worker.process.name} holds {waiting} rows, its bound is {worker.max_rows}")
         if any(len(buffer.rows) > FLUSH_ROWS for buffer in ingest.buffers.values()):
@@ -149,19 +166,7 @@ class Promises:
 
     def _check_nothing_unaccounted(self, worker: Worker, open_ranges: dict[str, list[Range]]) -> None:
         custody = worker.custody
-        on_the_way: dict[str, set[int]] = {}
-        for waiting in list(custody.writer._queue):
-            if waiting.batch is not None:
-                pairs = list(
-                    zip(waiting.batch.columns.symbol, waiting.batch.columns.aggregate_id.tolist(), strict=True)
-                )
-            else:
-                pairs = self._pairs_on_disk(worker, waiting.path)
-            for symbol, each in pairs:
-                on_the_way.setdefault(symbol, set()).add(each)
-        for buffer in custody.ingest.buffers.values():
-            for trade in buffer.rows:
-                on_the_way.setdefault(trade.symbol, set()).add(trade.aggregate_id)
+        on_the_way = self._on_the_way(worker)
         searched = [each for suspects, _ in custody.keeper._searching for each in suspects]
         for symbol, tracked in custody.ingest.symbols.items():
             last, shard = tracked.continuity.last_id, shard_of(symbol)
@@ -184,6 +189,43 @@ class Promises:
                 if not any(first <= each <= until for first, until in ranges):
                     self._world.violate("P1", f"{symbol} {each} is nowhere, and {worker.process.name} is at {last}")
                     return
+
+    def _check_firsts(self, open_ranges: dict[str, list[Range]]) -> None:
+        """The first trade of a contract is on its way, stored, held until something bears it out, or named."""
+        for (worker, symbol), (first, epoch) in self._firsts.items():
+            if not worker.process.alive or self._store.has(symbol, first) or self._store.at(shard_of(symbol)) > epoch:
+                continue
+            tracked = worker.custody.ingest.symbols.get(symbol)
+            beginning = tracked.continuity.beginning if tracked is not None else None
+            named = [
+                *open_ranges.get(symbol, ()),
+                *((low, high) for name, low, high in self._found[worker] if name == symbol),
+                *((hole.first_id, hole.last_id) for hole in (tracked.continuity.holes if tracked is not None else ())),
+            ]
+            if (
+                first not in self._on_the_way(worker).get(symbol, ())
+                and not (beginning is not None and beginning.of(first) is not None)
+                and not any(low <= first <= high for low, high in named)
+            ):
+                self._world.violate("P1", f"{symbol} {first}, its first trade, is nowhere ({worker.process.name})")
+
+    def _on_the_way(self, worker: Worker) -> dict[str, set[int]]:
+        """Symbol -> the ids that a worker has taken in and not yet stored."""
+        custody = worker.custody
+        on_the_way: dict[str, set[int]] = {}
+        for waiting in list(custody.writer._waiting()):
+            if waiting.batch is not None:
+                pairs = list(
+                    zip(waiting.batch.columns.symbol, waiting.batch.columns.aggregate_id.tolist(), strict=True)
+                )
+            else:
+                pairs = self._pairs_on_disk(worker, waiting.path)
+            for symbol, each in pairs:
+                on_the_way.setdefault(symbol, set()).add(each)
+        for buffer in custody.ingest.buffers.values():
+            for trade in buffer.rows:
+                on_the_way.setdefault(trade.symbol, set()).add(trade.aggregate_id)
+        return on_the_way
 
     def _pairs_on_disk(self, worker: Worker, path: Path | None) -> list[tuple[str, int]]:
         assert path is not None

@@ -61,6 +61,8 @@ class Run:
             twice=sometimes(0.03),
             late=sometimes(0.03),
             absurd=sometimes(0.005),
+            absurd_first=sometimes(0.5),
+            quiet=sometimes(0.5),
             absent=sometimes(0.01),
             twin=sometimes(0.005),
             rest_away=sometimes(0.2),

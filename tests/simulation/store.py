@@ -48,6 +48,8 @@ class Store:
 
     def __init__(self, world: World, weather: StoreWeather) -> None:
         self._world = world
+        #: One node, as the real one's.
+        self.nodes = (self,)
         self.weather = weather
         self.down = False
         #: Inserts are committed before anything else happens, for a world that stands still.
@@ -97,6 +99,10 @@ class Store:
         if len(trades):
             self._insert(Running(token, shard, epoch, claim, trades), f"{shard}:{epoch}:{claim}-{part}")
 
+    def number_of(self, shard: int) -> int:
+        """As the real one."""
+        return 0
+
     def epoch_of(self, shard: int) -> int:
         """As the real one."""
         return int(self._call("epoch_of", lambda: self._epochs.get(shard, 0)))
@@ -113,7 +119,7 @@ class Store:
             "kill_inserts", lambda: self._kill(lambda each: each.shard == shard and each.epoch < below_epoch)
         )
 
-    def revoke_claim(self, claim: int) -> None:
+    def revoke_claim(self, claim: int, *, shard: int) -> None:
         """As the real one."""
         self._call("revoke_claim", lambda: self._revoked.add(claim))
         self._call("kill_claim", lambda: self._kill(lambda each: each.claim == claim))
@@ -126,7 +132,7 @@ class Store:
     def _call(self, what: str, work: Callable[[], T]) -> T:
         world = self._world
         world.sleep(0.004)
-        if self.down:
+        if self.down or not world.reaches("store"):
             raise ClickHouseUnavailable("The store is away.")
         if world.happens(self.weather.lose_request):
             world.fault("request lost", what)
@@ -149,7 +155,7 @@ class Store:
     def _insert(self, insert: Running, query_id: str) -> None:
         world = self._world
         world.sleep(0.004)
-        if self.down:
+        if self.down or not world.reaches("store"):
             raise ClickHouseUnavailable("The store is away.")
         if world.happens(self.weather.lose_request):
             world.fault("insert lost", query_id)
@@ -177,7 +183,7 @@ class Store:
         world.sleep(min(takes, PATIENCE) + 0.001)
         if insert.state != "stored":
             raise ClickHouseUnavailable("The store did not answer the insert.")
-        if self.down or world.happens(self.weather.lose_answer):
+        if self.down or not world.reaches("store") or world.happens(self.weather.lose_answer):
             world.fault("answer lost", query_id)
             raise ClickHouseUnavailable("The answer was lost.")
 

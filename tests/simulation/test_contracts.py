@@ -156,7 +156,7 @@ def test_the_store(world: World, clickhouse: ClickHouse, seed: int) -> None:
                 ("insert_repair", {"trades": rows, "token": token, "claim": claim, "part": number, **one}),
                 ("raise_epoch", one),
                 ("kill_inserts", {"shard": SHARD, "below_epoch": epoch}),
-                ("revoke_claim", {"claim": claim}),
+                ("revoke_claim", {"claim": claim, "shard": SHARD}),
                 ("epoch_of", {"shard": SHARD}),
             )
         )

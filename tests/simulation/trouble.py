@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from tests.simulation.farm import Host, Recovery
 from tests.simulation.postgres import Postgres
 from tests.simulation.store import Store
 from tests.simulation.worker import Worker
-from tests.simulation.world import World
+from tests.simulation.world import Process, World
 
 
 class Trouble:
@@ -43,6 +44,7 @@ class Trouble:
             "host killed": self._kill_host,
             "host stopped": self._stop_host,
             "host paused": self._pause_host,
+            "host cut off": self._cut_host_off,
             "store crashes": lambda: self._store.crash(self._world.between(0.5, 5.0)),
             "Postgres away": self._postgres_away,
             "connection cut": lambda: self._worker_of_some_host(lambda worker: worker.cut()),
@@ -107,6 +109,34 @@ class Trouble:
             self._world.fault("host paused", host.process.name, round(seconds, 1))
             for process in processes:
                 self._world.pause(process, seconds)
+
+    def _cut_host_off(self) -> None:
+        """Longer than its leases last, mostly. It may say what it misses before the store says that its shards are
+        another's, who may hold just these trades and be unable to store them yet."""
+        world = self._world
+        host, seconds = world.chance.choice(self._hosts), world.between(1.0, 10.0)
+        worker = host.seat.worker
+        if worker is None or not (host.process.alive and worker.process.alive):
+            return
+        world.fault("host cut off", host.process.name, round(seconds, 1))
+        if world.chance.random() < 0.5:
+            worker.mute()
+        processes = (host.process, worker.process)
+        self._cut_off(processes, "postgres", seconds)
+        self._cut_off(processes, "store", seconds + world.between(0.0, 8.0))
+        for other in self._hosts:
+            if other is not host and world.chance.random() < 0.5:
+                world.later(seconds - 0.5, partial(self._cut_worker_off, other, world.between(1.0, 8.0)))
+
+    def _cut_worker_off(self, host: Host, seconds: float) -> None:
+        """It cannot store for a while."""
+        if host.seat.worker is not None and not self._world.calm:
+            self._cut_off((host.seat.worker.process,), "store", seconds)
+
+    def _cut_off(self, processes: tuple[Process, ...], service: str, seconds: float) -> None:
+        for process in processes:
+            process.cut_off.add(service)
+            self._world.later(seconds, partial(process.cut_off.discard, service))
 
     def _postgres_away(self) -> None:
         self._world.fault("Postgres away")

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from collectors.backoff import Backoff
 from collectors.binance.rest import Rest
-from collectors.boundarycheck import newest_ids
+from collectors.boundarycheck import Answers, ask
 from collectors.continuity import Cause
 from collectors.custody import Custody, Means
 from collectors.messages import Assignment, Report
@@ -109,7 +109,7 @@ class Worker:
         self.custody.ingest.open_shard = open_shard  # type: ignore[method-assign]
         self.lines: list[Line] = []
         self._data_at = 0.0
-        self._check: Future[dict[str, int]] | None = None
+        self._check: Future[Answers] | None = None
         self._next_check = 0.0
         world.spawn(self._run, self.process)
         world.spawn(self._write, self.process)
@@ -170,11 +170,11 @@ class Worker:
                 custody.learn(self._check.result(), now)
                 self._check = None
         elif now >= self._next_check:
-            waiting = custody.waiting(now)
-            if waiting and self.lines:
+            questions = custody.questions(now)
+            if questions and self.lines:
                 self._next_check = now + 5.0
                 rest, store = cast(Rest, self._exchange), cast(ClickHouse, self._store)
-                self._check = self._checker.submit(newest_ids, rest, store, waiting)
+                self._check = self._checker.submit(ask, rest, store, questions)
 
     def _write(self) -> None:
         while self.process.alive and self.kept is None:

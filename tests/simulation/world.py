@@ -23,6 +23,8 @@ class Process:
         self.name = name
         self.alive = True
         self.paused = False
+        #: The services that it cannot reach.
+        self.cut_off: set[str] = set()
         self.held_back: list[Callable[[], object]] = []
 
 
@@ -100,6 +102,11 @@ class World:
         self._hub.switch()
         if self._over:
             raise GreenletExit
+
+    def reaches(self, service: str) -> bool:
+        """Whether the process of the task that runs now can reach it."""
+        process: Process | None = getattr(getcurrent(), "process", None)
+        return process is None or service not in process.cut_off
 
     def kill(self, process: Process) -> None:
         """kill -9."""

@@ -16,6 +16,7 @@ import requests
 from tests.fixtures_exchange import ROOT, RunningExchange
 from tests.simulator.archive_writing import rows_from, write_archive
 from tests.simulator.stream_client import StreamClient
+from tests.waiting import wait_until
 
 Start = Callable[..., RunningExchange]
 
@@ -51,6 +52,24 @@ def test_signals_stop_it_gracefully_and_clients_are_told(start_exchange: Start, 
         exchange.process.send_signal(number)
         assert client.read_until_closed(10)[0] == 1001
     assert exchange.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_before_it_listens_it_takes_its_folder_away(tmp_path: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dataprovider.simulator", "--symbols", "820"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
+        text=True,
+    )
+    wait_until(lambda: any(tmp_path.iterdir()), 30, "its folder", every=0.001)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode in (0, 128 + number)
+    assert errors == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_needs_no_service(tmp_path: Path) -> None:

@@ -130,6 +130,16 @@ def test_a_synchronisation_reads_the_list_now(
     assert int(answer.headers["Retry-After"]) > 0
 
 
+def test_while_the_exchange_bans_us_it_is_said_for_how_long(
+    start_server: StartServer, start_exchange: Callable[..., RunningExchange], redis: Redis
+) -> None:
+    exchange = start_exchange(symbols=3, paused=True, history_days=0)
+    exchange.fault("rate_limit", status=418, seconds=300)
+    answer = start_server(BINANCE_REST_URL=exchange.url).post(SYNC, **{"X-API-Key": new_key("control")})
+    assert refusal(answer)[:2] == (503, "EXCHANGE_UNAVAILABLE")
+    assert 290 < int(answer.headers["Retry-After"]) <= 300
+
+
 def test_every_endpoint_is_documented_with_examples_that_fit_their_shapes() -> None:
     paths = api.get_openapi_schema(path_prefix="api/v1/")["paths"]
     documented = {

@@ -1,5 +1,6 @@
--- The trades of all nodes. Only where there are several; the servers' configuration names them (cluster `dataprovider`).
-CREATE TABLE IF NOT EXISTS trades
+-- Parameters: nodes, the number of the node of each shard. The trades of all nodes, for reads over many symbols. Only where there
+-- are several; the servers' configuration names them (cluster `dataprovider`), and each reads where the placement says.
+CREATE OR REPLACE TABLE trades
 (
     symbol LowCardinality(String),
     aggregate_id UInt64,
@@ -11,4 +12,6 @@ CREATE TABLE IF NOT EXISTS trades
     is_buyer_maker UInt8,
     insert_time DateTime
 )
-ENGINE = Distributed('dataprovider', currentDatabase(), 'trades_local', cityHash64(symbol) % 16)
+ENGINE = Distributed(
+    'dataprovider', currentDatabase(), 'trades_local', {nodes:Array(UInt8)}[cityHash64(symbol) % 16 + 1]
+)

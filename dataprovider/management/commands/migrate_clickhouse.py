@@ -21,7 +21,10 @@ class Command(BaseCommand):
                 "No ClickHouse is known: start one (`manage.py runservices` starts one of its own), "
                 "or set CLICKHOUSE_HOST."
             )
-        applied = migrate(nodes)
+        away: list[Address] = []
+        applied = migrate(nodes, away=away)
+        for node in away:
+            self.stderr.write(f"ClickHouse at {node} does not answer and is left out: run this again when it does.")
         for name in applied:
             self.stdout.write(f"applied {name}")
         if not applied:
