@@ -111,7 +111,7 @@ def add_days_job(
     symbol: Symbol, first_day: date, last_day: date, *, source: str, batch: str, priority: int = BACKFILL_PRIORITY
 ) -> tuple[RecoveryJob, bool]:
     """A job for whole days (both included), and whether it is new; the unfinished one of this range if there is one."""
-    newest_ms = (last_day - date(1970, 1, 1)).days * 86_400_000
+    newest_ms = _midnight_ms(last_day)
     with transaction.atomic():
         job, made = RecoveryJob.objects.get_or_create(
             symbol=symbol,
@@ -174,8 +174,19 @@ def heartbeat(job: RecoveryJob, progress: Progress) -> bool:
 
 
 def finish(job: RecoveryJob, progress: Progress, text: str) -> bool:
-    """The job is done; whether it was still this run's."""
-    return _end(job, JobStatus.DONE, text, **progress.fields(), attempts=0, finished_at=Now(), reason="")
+    """The job is done; whether it was still this run's. Gaps that its days may have filled are looked at at once."""
+    with transaction.atomic():
+        done = _end(job, JobStatus.DONE, text, **progress.fields(), attempts=0, finished_at=Now(), reason="")
+        if done and job.kind == JobKind.DAYS and progress.rows_stored:
+            assert job.first_day is not None
+            RecoveryJob.objects.filter(
+                symbol=job.symbol_id,
+                kind=JobKind.IDS,
+                status=JobStatus.PENDING,
+                next_attempt_at__gt=Now(),
+                newest_ms__gte=_midnight_ms(job.first_day),
+            ).update(next_attempt_at=Now())
+    return done
 
 
 def put_back(job: RecoveryJob, progress: Progress, reason: str, *, seconds: float) -> bool:
@@ -292,6 +303,11 @@ def is_outranked(job: RecoveryJob) -> bool:
 def pause_after(failures: int) -> float:
     """Seconds to wait after so many failures in a row."""
     return float(min(MOST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 20)))
+
+
+def _midnight_ms(day: date) -> int:
+    """The beginning of a UTC day."""
+    return (day - date(1970, 1, 1)).days * 86_400_000
 
 
 def _end(job: RecoveryJob, status: JobStatus, text: str, **fields: Any) -> bool:

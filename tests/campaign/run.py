@@ -158,7 +158,9 @@ class Run:
         state = ""
         while time.monotonic() - began < SETTLES_WITHIN:
             self._tend()
-            state = self._unsettled(wanted) or self._history_left()
+            # History first: what a check found missing of it waits for the archives that the command reads.
+            history = self._history_left()
+            state = self._unsettled(wanted) or history
             if not state:
                 break
         self._result.settled_s = max(self._result.settled_s, time.monotonic() - began)

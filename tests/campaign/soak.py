@@ -79,7 +79,7 @@ def _watch(stack: Stack, say: Say, seconds: float) -> tuple[Samples, int]:
                 values.append(value)
         if now >= next_status and samples:
             next_status = now + STATUS_SECONDS
-            say(", ".join(f"{name} {values[-1]:,.0f}" for name, (_, values) in sorted(samples.items())))
+            say(", ".join(f"{name} {_figure(values[-1])}" for name, (_, values) in sorted(samples.items())))
         time.sleep(0.2)
     return samples, stack.restarts - restarts
 
@@ -98,8 +98,10 @@ def _sample(stack: Stack) -> dict[str, float]:
         if name == "clickhouse":
             found[f"{name} threads"] = sum(process.num_threads() for process in processes if process.is_running())
     try:
-        parts, merging, _ = Table(stack.config).parts()
-        found["ClickHouse parts"], found["ClickHouse parts_in_merges"] = parts, merging
+        parts, partitions, merging = Table(stack.config).parts()
+        found["ClickHouse parts_in_merges"] = merging
+        if partitions:
+            found["ClickHouse parts_per_partition"] = parts / partitions
     except requests.RequestException:
         pass
     statuses = stack.farm.statuses()
@@ -107,6 +109,10 @@ def _sample(stack: Stack) -> dict[str, float]:
         found["workers lag_ms"] = max(each.lag_ms for each in statuses)
         found["workers storage_delay_ms"] = max(each.storage_delay_ms for each in statuses)
     return found
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
 
 
 def _handles(pid: int) -> int:

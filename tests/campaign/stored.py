@@ -15,10 +15,10 @@ SELECT aggregate_id, price, quantity, first_trade_id, last_trade_id, toUnixTimes
 FROM trades_local WHERE symbol = {symbol:String} ORDER BY aggregate_id, first_trade_id FORMAT TSV
 """
 COUNTS = "SELECT symbol, uniqExact(aggregate_id), min(aggregate_id) FROM trades_local GROUP BY symbol FORMAT TSV"
-#: Active parts, rows in parts that are being merged, merges under way.
+#: Active parts, the partitions they are in, parts that are being merged.
 PARTS = """
-SELECT (SELECT count() FROM system.parts WHERE active AND table = 'trades_local'),
-       (SELECT sum(num_parts) FROM system.merges), (SELECT count() FROM system.merges) FORMAT TSV
+SELECT count(), uniqExact(partition_id), (SELECT sum(num_parts) FROM system.merges)
+FROM system.parts WHERE active AND database = currentDatabase() AND table = 'trades_local' FORMAT TSV
 """
 OPEN_GAPS = "SELECT count(*) FROM collectors_gap WHERE status IN ('open', 'recovering')"
 JOBS = "SELECT count(*) FROM integrity_recoveryjob WHERE kind = 'ids' AND status IN ('pending', 'running', 'failed')"
@@ -60,10 +60,10 @@ class Table:
         return {symbol: (int(ids), int(first)) for symbol, ids, first in rows}
 
     def parts(self) -> tuple[int, int, int]:
-        """Active parts, parts that are being merged, merges."""
+        """Active parts, partitions, parts that are being merged."""
         (line,) = self._ask(PARTS)
-        active, merging, merges = map(int, line.split("\t"))
-        return active, merging, merges
+        active, partitions, merging = map(int, line.split("\t"))
+        return active, partitions, merging
 
     def _ask(self, sql: str, **params: str) -> list[str]:
         wanted = {"database": self._database, **params}

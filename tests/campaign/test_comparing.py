@@ -105,3 +105,23 @@ def test_what_grows_is_not_flat_and_what_breathes_is() -> None:
     # What the first half builds up is not looked at.
     assert trend(times, [min(200.0, 2.0 * number) for number in range(200)], tolerance).flat
     assert not trend(times[:5], [1.0] * 5, tolerance).flat
+
+
+@pytest.mark.parametrize("apart", [0, 7, 97])
+def test_parts_that_merges_keep_up_with_are_flat_and_a_backlog_is_not(apart: int) -> None:
+    times = [5.0 * number for number in range(360)]
+    tolerance = TOLERANCES["parts_per_partition"]
+    # Sixteen partitions, an insert a second each, merged five by five; begun so many seconds apart.
+    merged = [sum(_parts(int(moment) + apart * each) for each in range(16)) / 16 for moment in times]
+    assert trend(times, merged, tolerance).flat
+    # Of a hundred inserts one is left alone.
+    behind = [parts + moment / 100 for parts, moment in zip(merged, times, strict=True)]
+    assert not trend(times, behind, tolerance).flat
+
+
+def _parts(inserts: int) -> int:
+    """What is left of so many parts when five of one size always become one: the digits of their number."""
+    digits = 0
+    while inserts:
+        digits, inserts = digits + inserts % 5, inserts // 5
+    return digits

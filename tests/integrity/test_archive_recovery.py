@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from collectors.binance.archive import ArchiveName
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
-from integrity.models import ArchiveFile, FileVerdict, JobStatus, RecoveryJob
+from integrity.models import ArchiveFile, FileVerdict, JobKind, JobStatus, RecoveryJob
 from integrity.models.jobs import BACKFILL_PRIORITY
 from integrity.recovery import queue
 from integrity.recovery.archivedays import ArchiveDays
@@ -178,6 +179,41 @@ def test_a_partial_first_upload_is_no_proof_and_its_replacement_is_used(recovere
     (job,) = recovered.again()
     assert job.status == JobStatus.DONE
     assert recovered.stored() == trades
+
+
+def test_a_gap_that_waits_for_an_archive_is_looked_at_when_its_days_were_brought_in(
+    recovered: Recovery, overlay: Overlay
+) -> None:
+    trades = everything(published(overlay))
+    overlay.write(DAYS[1], trades[400:600])
+    gap = cut_out(recovered, trades, 590, 700)
+    (waiting,) = recovered.run()
+    assert waiting.status == JobStatus.PENDING
+    assert waiting.next_attempt_at > timezone.now() + timedelta(minutes=25)
+    overlay.write(DAYS[1], trades[400:800])
+    add_days(recovered, DAYS[0], DAYS[2])
+    history, looked_at = recovered.run()
+    assert (history.kind, history.rows_stored, history.status) == (JobKind.DAYS, 101, JobStatus.DONE)
+    assert (looked_at.pk, looked_at.status) == (waiting.pk, JobStatus.DONE)
+    gap.refresh_from_db()
+    assert gap.status == GapStatus.RECOVERED
+    assert recovered.stored() == trades
+
+
+def test_days_that_brought_nothing_and_days_after_a_gap_do_not_hurry_it(recovered: Recovery, overlay: Overlay) -> None:
+    trades = everything(published(overlay))
+    overlay.write(DAYS[0], trades[:300])
+    store(recovered, [*trades[:300], *trades[400:800]], "live")
+    recovered.gap(trades[300][0], trades[399][0], after_ms=trades[400][5])
+    (waiting,) = recovered.run()
+    assert waiting.status == JobStatus.PENDING
+    add_days(recovered, DAYS[0], DAYS[1])
+    add_days(recovered, DAYS[2], DAYS[2])
+    after, nothing = recovered.run()
+    assert [(job.status, job.rows_stored) for job in (after, nothing)] == [(JobStatus.DONE, 400), (JobStatus.DONE, 0)]
+    due = waiting.next_attempt_at
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.next_attempt_at) == (JobStatus.PENDING, due)
 
 
 def test_what_lies_between_rows_of_one_archive_is_absent_upstream(recovered: Recovery, overlay: Overlay) -> None:
