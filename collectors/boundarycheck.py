@@ -1,8 +1,11 @@
-"""What only the exchange can say: whether trades of a quiet symbol went by unseen, and whether a first trade is real.
+"""What only the exchange can say: whether trades of a quiet symbol went by unseen, whether a first trade is real, and
+whether there was one before it.
 
 A stream shows a break in ids only with the next trade, which on a quiet symbol may be an hour away. The 24 h ticker
 tells the last trade id of every symbol for a weight of 40; only where it is ahead of the table is the symbol itself
-asked. The first trade of a contract that no other one bears out is asked for under its id.
+asked. The first trade of a contract that no other one bears out is asked for under its id. Where the stream broke or
+the owner changed before a contract began, its first trade may have gone by unseen, and no later id shows it: it is
+asked for by time.
 """
 
 from __future__ import annotations
@@ -24,27 +27,32 @@ SILENT_SECONDS = 5.0
 #: of the budget that all share.
 PAUSE_SECONDS = 30.0
 SYMBOLS_PER_ROUND = 40
+#: REST is asked by time for less than an hour.
+MOST_SECONDS = 3_500.0
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
     """`last_ids`: symbol -> highest id here, of those that were interrupted. `firsts`: symbol -> id of a trade that may
-    be its first."""
+    be its first. `starts`: symbol -> how many seconds ago its first trade may have gone by unseen."""
 
     last_ids: Mapping[str, int]
     firsts: Mapping[str, int]
+    starts: Mapping[str, float] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.last_ids or self.firsts)
+        return bool(self.last_ids or self.firsts or self.starts)
 
 
 @dataclass(slots=True)
 class Answers:
     """`newest_ids`: symbol -> highest id the exchange has, where that is ahead. `firsts`: symbol -> the id in question,
-    and whether the exchange has it. Symbols that could not be settled are left out."""
+    and whether the exchange has it. `starts`: symbol -> the first and the last id that the exchange has since that
+    time; None when it has none. Symbols that could not be settled are left out."""
 
     newest_ids: dict[str, int] = field(default_factory=dict)
     firsts: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    starts: dict[str, tuple[int, int] | None] = field(default_factory=dict)
 
 
 def ask(rest: Rest, store: ClickHouse, questions: Questions) -> Answers:
@@ -54,8 +62,10 @@ def ask(rest: Rest, store: ClickHouse, questions: Questions) -> Answers:
         asked = _newest_ids(rest, store, questions.last_ids, answers.newest_ids)
         for symbol, aggregate_id in islice(questions.firsts.items(), SYMBOLS_PER_ROUND - asked):
             real = _has(rest, symbol, aggregate_id)
+            asked += 1
             if real is not None:
                 answers.firsts[symbol] = aggregate_id, real
+        _starts(rest, dict(islice(questions.starts.items(), SYMBOLS_PER_ROUND - asked)), answers.starts)
     except (ExchangeProblem, ClickHouseError) as problem:
         logger.info("Quiet symbols could not be checked: %s", problem)
     return answers
@@ -74,6 +84,20 @@ def _newest_ids(rest: Rest, store: ClickHouse, last_ids: Mapping[str, int], foun
         if newest is not None and newest > last_ids[symbol]:
             found[symbol] = newest
     return len(ahead)
+
+
+def _starts(rest: Rest, starts: Mapping[str, float], found: dict[str, tuple[int, int] | None]) -> None:
+    if not starts:
+        return
+    now_ms = rest.server_time_ms()
+    for symbol, seconds in starts.items():
+        since_ms = now_ms - int(1000 * min(seconds, MOST_SECONDS))
+        try:
+            page = rest.agg_trades_between(symbol, since_ms, now_ms)
+        except (TooOld, UnknownContract):
+            found[symbol] = None
+        else:
+            found[symbol] = (int(page.aggregate_id[0]), int(page.aggregate_id[-1])) if len(page) else None
 
 
 def _has(rest: Rest, symbol: str, aggregate_id: int) -> bool | None:

@@ -165,6 +165,33 @@ class Continuity:
             self.rejected.append(held.trade)
         return []
 
+    def learn_start(self, first_id: int, newest_id: int, now: float) -> list[Trade]:
+        """The exchange says with which id a symbol began, perhaps unseen, and how far it is; likewise the trades to
+        store. What lies between that id and what was received here is a hole."""
+        if self.beginning is None:
+            if self._floor is not None and first_id < self._floor:
+                self._below.append(Hole(first_id, self._floor - 1, Cause.RESTART, None, self.last_ms, now))
+                self._floor = first_id
+            return []
+        beginning, self.beginning = self.beginning, None
+        ids = [held.trade.aggregate_id for held in beginning.held]
+        start = min((each for each in ids if 0 < first_id - each <= SUSPICIOUS_JUMP), default=first_id)
+        self._awaited = start
+        cause = self._cause or Cause.RESTART
+        stored = []
+        for held in beginning.held:
+            if not 0 <= held.trade.aggregate_id - start <= SUSPICIOUS_JUMP:
+                self.rejected.append(held.trade)
+                continue
+            placed = self._place(held.trade, now)
+            stored += [] if held.reported else placed
+            if held.interrupted is not None:
+                self.mark_boundary(held.interrupted)
+        if newest_id >= self.next_id:
+            self.mark_boundary(cause)
+        self.learn(newest_id, now)
+        return stored
+
     def unproved(self, now: float, patience: float) -> list[Hole]:
         """What came late and before the first trade, and first trades that nothing bore out for `patience` seconds.
 

@@ -99,14 +99,20 @@ class Custody:
 
     def questions(self, now: float) -> Questions:
         """What the exchange is to be asked: of symbols that are silent since an interruption, or since their first
-        trade."""
+        trade, and of those whose first trade may have gone by unseen."""
         active, since = self.keeper.active, now - SILENT_SECONDS
-        return Questions(self.ingest.awaiting_verdict(active, since), self.ingest.awaiting_proof(active, since))
+        starts = self.ingest.awaiting_start(active, since)
+        return Questions(
+            self.ingest.awaiting_verdict(active, since),
+            self.ingest.awaiting_proof(active, since),
+            {symbol: now - unseen_since for symbol, unseen_since in starts.items()},
+        )
 
     def learn(self, answers: Answers, now: float) -> None:
         """What the exchange answered."""
         self.ingest.learn(answers.newest_ids, now)
         self.ingest.learn_firsts(answers.firsts, now)
+        self.ingest.learn_starts(answers.starts, now)
 
     def report(self) -> Report:
         """What the supervisor is to hear now. Called from one thread, any."""

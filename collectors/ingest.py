@@ -19,6 +19,9 @@ FLUSH_SECONDS = 1.0
 HOLE_GRACE = 2.0
 #: How long the first trade of a contract may wait to be borne out before it is reported as a gap (seconds).
 UNPROVED_SECONDS = 60.0
+#: An owner that was cut off received what nobody stored for so long at most (seconds): its lease runs out after 15, a
+#: first trade is reported after 60, and taking over takes a few.
+LOOK_BACK_SECONDS = 120.0
 #: Of boundaries that nobody takes, only the newest are kept.
 MOST_BOUNDARIES = 50_000
 
@@ -45,6 +48,8 @@ class Tracked:
     received: int = 0
     seen_at: float = 0.0
     interrupted_at: float = 0.0
+    #: Of a symbol that has not begun: since when its first trade may have gone by unseen, None if it cannot.
+    unseen_since: float | None = None
 
 
 class Ingest:
@@ -65,14 +70,18 @@ class Ingest:
         """From now on trades of this shard are batched under `epoch`."""
         self.buffers[shard] = ShardBuffer(shard, epoch)
 
-    def track(self, symbol: str, shard: int, frontier: int | None, now: float) -> None:
-        """Begin to collect a symbol of an open shard, after the highest stored id."""
+    def track(self, symbol: str, shard: int, frontier: int | None, now: float, *, had_owner: bool = False) -> None:
+        """Begin to collect a symbol of an open shard, after the highest stored id.
+
+        `had_owner`: another did so before, and what it received and did not store went with it.
+        """
         self.symbols[symbol] = Tracked(
             Continuity(frontier),
             self.buffers[shard],
             LiveMinutes(self._note_change, lambda: self.latest_ms),
             since=now,
             seen_at=now,
+            unseen_since=now - LOOK_BACK_SECONDS if had_owner and frontier is None else None,
         )
 
     def epoch_of(self, symbol: str) -> int:
@@ -91,8 +100,11 @@ class Ingest:
         """The stream of these symbols broke: their next trade gets a verdict."""
         for symbol in symbols:
             if symbol in self.symbols:
-                self.symbols[symbol].interrupted_at = now
-                self.symbols[symbol].continuity.mark_boundary(cause)
+                tracked = self.symbols[symbol]
+                tracked.interrupted_at = now
+                tracked.continuity.mark_boundary(cause)
+                if cause is Cause.RECONNECT and tracked.continuity.beginning is not None:
+                    tracked.unseen_since = min(tracked.since, tracked.unseen_since or tracked.since)
 
     def awaiting_verdict(self, symbols: Iterable[str], silent_since: float) -> dict[str, int]:
         """Symbol -> highest id here, for those that were interrupted and have been silent since before that time."""
@@ -116,6 +128,16 @@ class Ingest:
                     waiting.append((beginning.held[0].since, symbol, aggregate_id))
         return {symbol: aggregate_id for _, symbol, aggregate_id in sorted(waiting)}
 
+    def awaiting_start(self, symbols: Iterable[str], interrupted_until: float) -> dict[str, float]:
+        """Symbol -> since when its first trade may have gone by unseen, of those that were last interrupted until that
+        time."""
+        return {
+            symbol: tracked.unseen_since
+            for symbol in symbols
+            if (tracked := self.symbols[symbol]).unseen_since is not None
+            and max(tracked.since, tracked.interrupted_at) <= interrupted_until
+        }
+
     def learn(self, newest_ids: Mapping[str, int], now: float) -> None:
         """Take in how far the exchange is with symbols that were interrupted."""
         for symbol, newest_id in newest_ids.items():
@@ -128,6 +150,15 @@ class Ingest:
             tracked = self.symbols.get(symbol)
             if tracked is not None:
                 self._accept(tracked.continuity.learn_first(aggregate_id, now, real=real), symbol, tracked, now)
+
+    def learn_starts(self, starts: Mapping[str, tuple[int, int] | None], now: float) -> None:
+        """Take in, for a symbol, the first and last id that the exchange has since it may have begun, if any."""
+        for symbol, ids in starts.items():
+            tracked = self.symbols.get(symbol)
+            if tracked is not None and tracked.unseen_since is not None:
+                tracked.unseen_since = None
+                if ids is not None:
+                    self._accept(tracked.continuity.learn_start(*ids, now), symbol, tracked, now)
 
     def add(self, trades: list[Trade], now: float) -> None:
         """Take in trades in the order of their arrival; `now` in seconds of a steady clock."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 from django.db import connection
 
 from dataprovider.clickhouse.moving import MoveRefused
 
 #: Any number that nobody else uses as an advisory lock of this database.
 LOCK = 7_324_811
+#: A process that has just ended may still hold it for a moment (seconds): Postgres notices a little later.
+PATIENCE_SECONDS = 2.0
 
 
 class MoveLock:
@@ -23,9 +27,14 @@ class MoveLock:
             cursor.execute(
                 "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4"
             )
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-            if not cursor.fetchone()[0]:
-                raise MoveRefused("Somebody else is moving shards: wait for it, or stop it.")
+            until = time.monotonic() + PATIENCE_SECONDS
+            while True:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+                if cursor.fetchone()[0]:
+                    break
+                if time.monotonic() > until:
+                    raise MoveRefused("Somebody else is moving shards: wait for it, or stop it.")
+                time.sleep(0.05)
         self._session = connection.connection
 
     def check(self) -> None:

@@ -31,10 +31,12 @@ class Opening:
     """Where symbols stand: the highest stored id of each (None: nothing stored).
 
     `suspects`: (symbol, first id, last id) of ranges whose count shows that something in them is missing or twice.
+    `had_owner`: whether somebody collected these symbols before.
     """
 
     frontiers: dict[str, int | None]
     suspects: list[tuple[str, int, int]] = field(default_factory=list)
+    had_owner: bool = False
 
 
 def open_shard(store: ClickHouse, spool: Spool, shard: int, epoch: int, symbols: Iterable[str]) -> Opening:
@@ -49,7 +51,9 @@ def open_shard(store: ClickHouse, spool: Spool, shard: int, epoch: int, symbols:
     store.raise_epoch(shard, epoch)
     store.kill_inserts(shard, epoch)
     _replay_spool(store, spool, shard, epoch)
-    return read_frontiers(store, symbols)
+    opening = read_frontiers(store, symbols)
+    opening.had_owner = current > 0
+    return opening
 
 
 def read_frontiers(store: ClickHouse, symbols: Iterable[str]) -> Opening:

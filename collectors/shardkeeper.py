@@ -154,7 +154,7 @@ class ShardKeeper:
         for symbol, frontier in opening.frontiers.items():
             shard = owned.get(symbol)
             if shard in self._ingest.buffers and symbol not in self._ingest.symbols:
-                self._ingest.track(symbol, shard, frontier, now)
+                self._ingest.track(symbol, shard, frontier, now, had_owner=opening.had_owner)
         if opening.suspects:
             self._searching.append((opening.suspects, self._opener.submit(find_missing, self._store, opening.suspects)))
 

@@ -126,6 +126,8 @@ class Writer:
         lane = self._lanes[number]
         away_long = lane.away_since is not None and self._clock() - lane.away_since > SPILL_AFTER_SECONDS
         waiting = _Waiting(batch.shard, len(batch), batch.epoch, batch, None, batch.since, number)
+        if away_long:
+            self._spill(lane)
         full = lane.rows + len(batch) > self._most_rows
         if away_long or full:
             try:
@@ -208,9 +210,28 @@ class Writer:
     def _waiting(self) -> Iterator[_Waiting]:
         return itertools.chain.from_iterable(lane.queue for lane in self._lanes)
 
+    def _spill(self, lane: _Lane) -> None:
+        """Put on disk what waits in memory: were this process killed, no later id would show what a contract began
+        with and is stored from its second batch on."""
+        with self._changed:
+            in_memory = [(waiting, waiting.batch) for waiting in lane.queue if waiting.batch is not None]
+        for waiting, batch in in_memory:
+            try:
+                path = self._spool.save(batch)
+            except SpoolFull:
+                return
+            with self._changed:
+                if waiting in lane.queue:
+                    waiting.path, waiting.batch = path, None
+                    lane.rows -= waiting.rows
+                    continue
+            # It was stored in this moment.
+            self._spool.remove(path)
+
     def _batch(self, waiting: _Waiting) -> Batch:
-        if waiting.batch is not None:
-            return waiting.batch
+        batch = waiting.batch
+        if batch is not None:
+            return batch
         assert waiting.path is not None
         return self._spool.load(waiting.path)
 

@@ -11,7 +11,7 @@ from collectors.beginning import SUSPICIOUS_JUMP
 from collectors.binance.clock import ExchangeClock
 from collectors.binance.rest import Rest
 from integrity.recovery.fill import Filler
-from integrity.recovery.outcome import Later
+from integrity.recovery.outcome import MAKES_ROOM, Later
 from integrity.recovery.planner import PAGE, Range, within
 
 #: What follows a hole must be so old (ms, by the exchange's clock) before REST is believed that the hole is its own.
@@ -52,7 +52,7 @@ def fetch_ids(
         while position <= last:
             pages += 1
             if pages % PAGES_IN_A_ROW == 0 and makes_room():
-                return Later("Makes room for more urgent work.", 0.0)
+                return MAKES_ROOM
             page = rest.agg_trades(symbol, position, PAGE)
             if not len(page):
                 newest = rest.last_aggregate_id(symbol) if doubtful else None

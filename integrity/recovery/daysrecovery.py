@@ -17,7 +17,7 @@ from integrity.recovery.contracts import archived_days
 from integrity.recovery.dayfill import fill_day
 from integrity.recovery.fill import Filler, Stopped
 from integrity.recovery.origin import origin_of
-from integrity.recovery.outcome import Done, JobProblem, Later, Outcome
+from integrity.recovery.outcome import MAKES_ROOM, Done, JobProblem, Later, Outcome
 from integrity.recovery.planner import DAY_MS, PAGE, day_of, days_between, start_of
 from integrity.recovery.queue import Progress, is_outranked
 from integrity.recovery.tools import Tools
@@ -61,7 +61,7 @@ class DaysRecovery:
         without_daily: list[date] = []
         for day in sorted(self._left, reverse=True):
             if self._makes_room():
-                return Later("Makes room for more urgent work.", 0.0)
+                return MAKES_ROOM
             self._progress.position = day.isoformat()
             if not self._one_day(day):
                 without_daily.append(day)
@@ -211,7 +211,7 @@ class DaysRecovery:
                 position = self._beyond_stored(position)
             while position is not None:
                 if self._makes_room():
-                    return Later("Makes room for more urgent work.", 0.0)
+                    return MAKES_ROOM
                 page = self._rest.agg_trades(self._symbol, position, PAGE)
                 early = page.timestamp < until_ms
                 if not early.any():

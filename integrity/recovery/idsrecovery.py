@@ -17,7 +17,7 @@ from integrity.recovery.byrest import Absent, fetch_ids
 from integrity.recovery.dayfill import fill_day
 from integrity.recovery.fill import Filler, Stopped
 from integrity.recovery.ledger import Ledger
-from integrity.recovery.outcome import Done, JobProblem, Later, Outcome
+from integrity.recovery.outcome import MAKES_ROOM, Done, JobProblem, Later, Outcome
 from integrity.recovery.planner import Range, Way, day_of, days_between, next_way, size, start_of, within, without
 from integrity.recovery.queue import Progress
 from integrity.recovery.tools import Tools
@@ -142,7 +142,7 @@ class IdsRecovery:
                 if later is not None:
                     return later
             elif self._ledger.is_outranked(self._job):
-                return Later("Makes room for more urgent work.", 0.0)
+                return MAKES_ROOM
             elif way is Way.ARCHIVE:
                 tried[days[0]] = self._by_archive(days[0], max(now_ms, newest))
             else:

@@ -22,6 +22,9 @@ class Later:
 
 Outcome = Done | Later
 
+#: A worker that may take nothing else would take it again at once, and keep asking instead of leaving the room.
+MAKES_ROOM = Later("Makes room for more urgent work.", 3.0)
+
 
 class JobProblem(Exception):
     """The job cannot be done as things are; `str()` says why. It is tried again a few times, then set aside."""

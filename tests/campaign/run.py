@@ -224,10 +224,10 @@ class Run:
         spans = self._live_spans()
         counts = table.counts()
         for symbol in spans.keys() - self._early.keys():
-            # A contract's collection begins with the first of its trades that was stored; nobody can miss what was
-            # lost on a wire before.
+            # A contract's collection begins with the first of its trades that was stored: one that changed hands before
+            # it began is looked for in the two minutes before, and may begin earlier than the stream did.
             first, last = spans[symbol]
-            spans[symbol] = (max(first, counts[symbol][1]) if symbol in counts else first, last)
+            spans[symbol] = (counts[symbol][1] if symbol in counts else first, last)
         spans |= self._history_spans()
         self._say(f"Comparing {len(spans)} contracts id by id, and their candles.")
         lock, told, found = threading.Lock(), list[str](), list[Difference]()

@@ -147,3 +147,56 @@ def test_of_trades_that_do_not_fit_together_only_the_newest_are_held() -> None:
     last = far[-1].aggregate_id
     assert feed(continuity, trade(last + 1)) == [last, last + 1]
     assert len(rejected(continuity)) == MOST_HELD + 1
+
+
+def test_what_the_exchange_had_before_a_contract_began_here_is_a_hole() -> None:
+    continuity = Continuity(None)
+    assert feed(continuity, trade(500), trade(501)) == [500, 501]
+    assert continuity.learn_start(500, 501, 1.0) == []
+    assert continuity.learn_start(497, 501, 1.0) == []
+    assert [(hole.first_id, hole.last_id) for hole in continuity.unproved(1.0, 60.0)] == [(497, 499)]
+    # Once it is said, a late frame of it is recovery's.
+    assert feed(continuity, trade(498), trade(502)) == [502]
+    assert Continuity(7).learn_start(3, 9, 1.0) == []
+
+
+def test_what_the_exchange_has_of_a_contract_that_was_silent_here_is_a_hole_and_its_beginning() -> None:
+    continuity = Continuity(None)
+    continuity.learn_start(497, 498, 1.0)
+    assert missing(continuity) == [(497, 498)]
+    # One of them was only on its way.
+    assert feed(continuity, trade(498), trade(501), now=1.5) == [498, 501]
+    assert missing(continuity) == [(497, 497), (499, 500)]
+    assert verdicts(continuity) == [(Cause.RESTART, Verdict.FIRST, None, 498)]
+
+
+def test_what_is_held_belongs_to_what_the_exchange_has_or_is_absurd() -> None:
+    continuity = Continuity(None)
+    feed(continuity, trade(ABSURD), trade(600_000))
+    continuity.mark_boundary(Cause.RECONNECT)
+    stored = continuity.learn_start(599_998, 600_000, 1.0)
+    assert [each.aggregate_id for each in stored] == [600_000]
+    assert (rejected(continuity), missing(continuity)) == ([ABSURD], [(599_998, 599_999)])
+    assert feed(continuity, trade(600_001)) == [600_001]
+    assert verdicts(continuity) == [
+        (Cause.RESTART, Verdict.FIRST, None, 600_000),
+        (Cause.RECONNECT, Verdict.CONTIGUOUS, 600_000, 600_001),
+    ]
+
+
+def test_one_that_was_received_before_what_the_exchange_has_is_kept() -> None:
+    """Its clock may run faster, so that the time in question is shorter than it was here."""
+    continuity = Continuity(None)
+    feed(continuity, trade(500))
+    assert [each.aggregate_id for each in continuity.learn_start(503, 504, 1.0)] == [500]
+    assert missing(continuity) == [(501, 504)]
+    assert rejected(continuity) == []
+
+
+def test_one_that_was_reported_is_not_stored_when_the_exchange_has_it() -> None:
+    continuity = Continuity(None)
+    feed(continuity, trade(500))
+    assert len(continuity.unproved(60.0, 60.0)) == 1
+    assert continuity.learn_start(500, 500, 61.0) == []
+    assert feed(continuity, trade(501)) == [501]
+    assert missing(continuity) == []

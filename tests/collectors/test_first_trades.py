@@ -16,12 +16,15 @@ from collectors.binance.rest import Rest
 from collectors.binance.weight import Priority, WeightBudget, patience
 from collectors.books import Books
 from collectors.boundarycheck import SILENT_SECONDS, SYMBOLS_PER_ROUND, Answers, Questions, ask
+from collectors.continuity import Cause
 from collectors.custody import Custody, Means
+from collectors.ingest import LOOK_BACK_SECONDS
 from collectors.management.commands.runcollectors import worker_settings
 from collectors.messages import UNPROVED, GapFound, Report, ShardAssignment
 from collectors.spool import Spool
 from collectors.supervisor import Supervisor
 from dataprovider.clickhouse import ClickHouse
+from dataprovider.clickhouse.shards import shard_of
 from tests.collectors.trades import trade
 from tests.fixtures_collectors import stored_ids
 from tests.fixtures_exchange import RunningExchange
@@ -105,6 +108,34 @@ def test_whoever_lost_its_shard_to_another_owner_says_nothing_of_it(custody: Cus
     assert (custody.report().gaps, custody.report().held_back) == ([], [])
 
 
+def test_the_next_owner_asks_for_what_went_by_unseen_before_a_contract_began(
+    clickhouse: ClickHouse, tmp_path: Path, now: list[float]
+) -> None:
+    """BTCUSDT had an owner, ETHUSDT's stream breaks, and of both nothing is stored."""
+    clickhouse.raise_epoch(SHARD, 1)
+    found = Custody(clickhouse, Spool(tmp_path, 10**9), Means(steady=lambda: now[0]), max_rows=10_000)
+    shards = {shard_of(symbol): frozenset({symbol}) for symbol in ("BTCUSDT", "ETHUSDT")}
+    assert len(shards) == 2
+    found.keeper.assign({shard: ShardAssignment(2, symbols) for shard, symbols in shards.items()})
+    wait_until(lambda: found.keeper.step(now[0]) or len(found.keeper.active) == 2, 20, "the shards to be opened")
+    assert found.questions(now[0] + SILENT_SECONDS).starts == {"BTCUSDT": SILENT_SECONDS + LOOK_BACK_SECONDS}
+    now[0] += 50
+    found.ingest.interrupted(["ETHUSDT", "BTCUSDT"], Cause.RECONNECT, now[0])
+    assert not found.questions(now[0] + SILENT_SECONDS - 0.1).starts
+    starts = found.questions(now[0] + SILENT_SECONDS).starts
+    assert starts == {"BTCUSDT": 55 + LOOK_BACK_SECONDS, "ETHUSDT": 55}
+    found.learn(Answers(starts={"BTCUSDT": (500, 502), "ETHUSDT": None}), now[0])
+    assert not found.questions(now[0] + SILENT_SECONDS).starts
+    found.note(now[0] + 2)
+    (gap,) = found.report().gaps
+    assert gap == GapFound("BTCUSDT", 500, 502, "restart", epoch=2)
+    # What has begun can be judged by its ids.
+    found.ingest.add([trade(503)], now[0] + 3)
+    found.ingest.interrupted(["BTCUSDT"], Cause.RECONNECT, now[0] + 4)
+    assert not found.questions(now[0] + 60).starts
+    found.keeper.stop()
+
+
 def test_when_its_worker_dies_it_is_a_gap() -> None:
     redis = Redis.from_url(settings.CONFIG.redis_url)
     # Postgres is not asked here.
@@ -137,6 +168,14 @@ def test_the_exchange_says_which_ids_it_has(
     for aggregate_id, real in ((newest, True), (newest - 1, True), (newest + 1, False), (10**14, False), (3, False)):
         answers = ask(rest, clickhouse, Questions({}, {"NOSUCHUSDT": 5, "BTCUSDT": aggregate_id}))
         assert (answers.firsts, answers.newest_ids) == ({"BTCUSDT": (aggregate_id, real)}, {}), aggregate_id
+    page = rest.agg_trades_between("BTCUSDT", (now_ms := rest.server_time_ms()) - 60_000, now_ms)
+    assert len(page) > 1
+    starts = ask(rest, clickhouse, Questions({}, {}, {"NOSUCHUSDT": 9.0, "BTCUSDT": 5.0, "ETHUSDT": 0.001})).starts
+    assert starts["NOSUCHUSDT"] is None
+    assert starts["ETHUSDT"] is None
+    assert starts["BTCUSDT"] is not None
+    first, last = starts["BTCUSDT"]
+    assert page.aggregate_id[0] <= first < last == newest
     many = {f"NOSUCH{number}": 5 for number in range(SYMBOLS_PER_ROUND)}
     assert ask(rest, clickhouse, Questions({}, {**many, "BTCUSDT": newest})).firsts == {}
     redis.close()

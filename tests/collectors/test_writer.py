@@ -120,6 +120,25 @@ def test_what_memory_may_not_hold_goes_to_disk_and_is_stored_in_order(
     assert list((tmp_path / "spool").iterdir()) == []
 
 
+def test_what_waits_in_memory_goes_to_disk_before_what_comes_later_does(
+    make: Make, flaky: Flaky, outcome: Outcome, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Seed 169 of the simulation: a killed worker took the first batch of a contract along, its second was on disk."""
+    monkeypatch.setattr("collectors.writer.SPILL_AFTER_SECONDS", 0.0)
+    flaky.failures = ["away"] * 100
+    writer = make()
+    writer.submit(batch(1, 1, 2))
+    wait_until(lambda: writer.away, 10, "the writer to notice")
+    writer.submit(batch(2, 3, 4))
+    assert (writer.rows_in_memory, writer.spooled_batches) == (0, 2)
+    assert len(list((tmp_path / "spool").iterdir())) == 2
+    flaky.failures.clear()
+    assert writer.drain(20)
+    assert stored_ids(clickhouse, "BTCUSDT") == [1, 2, 3, 4]
+    assert (writer.stored, writer.rows_in_memory, outcome.lost) == (4, 0, [])
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
 def test_while_memory_has_room_a_spool_that_cannot_be_written_costs_nothing(
     make: Make, flaky: Flaky, outcome: Outcome, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

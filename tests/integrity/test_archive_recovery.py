@@ -388,6 +388,7 @@ def test_no_archive_is_begun_while_more_urgent_work_waits(recovered: Recovery, o
     recovered.performer.perform(job)
     job.refresh_from_db()
     assert (job.status, job.reason, job.rows_stored) == (JobStatus.PENDING, "Makes room for more urgent work.", 0)
+    assert job.next_attempt_at > timezone.now() + timedelta(seconds=1)
 
 
 def test_history_of_what_is_collected_waits_until_it_is_known_where_the_stream_begins(

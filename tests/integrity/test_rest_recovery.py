@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from collectors.messages import UNPROVED
 from collectors.models import Gap, GapStatus
@@ -111,6 +113,9 @@ def test_a_gap_of_many_pages_makes_room_for_a_small_one_and_goes_on_where_it_was
     big.refresh_from_db()
     assert (big.status, big.reason) == (JobStatus.PENDING, "Makes room for more urgent work.")
     assert 0 < big.rows_stored < 12_001
+    # A worker that may take nothing else does not take it again at once.
+    assert big.next_attempt_at > timezone.now() + timedelta(seconds=1)
+    RecoveryJob.objects.update(next_attempt_at=Now())
     jobs = recovered.run()
     assert [job.symbol.name for job in jobs] == ["ETHUSDT", "BTCUSDT"]
     assert {job.status for job in jobs} == {JobStatus.DONE}

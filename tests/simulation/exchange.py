@@ -64,7 +64,7 @@ class Exchange:
         self._world = world
         self._weather = weather
         self._rate = rate
-        self._speed = speed
+        self.speed = speed
         self.symbols = sorted(symbols)
         self.truth: dict[str, dict[int, list[Trade]]] = {symbol: {} for symbol in self.symbols}
         self.lines: list[Line] = []
@@ -79,7 +79,7 @@ class Exchange:
 
     def now_ms(self) -> int:
         """The exchange's clock."""
-        return EPOCH_MS + int(self._world.now * 1000) * self._speed
+        return EPOCH_MS + int(self._world.now * 1000) * self.speed
 
     def newest(self, symbol: str) -> int:
         """The highest id that was traded, -1 without one."""
@@ -193,6 +193,23 @@ class Exchange:
         for aggregate_id in sorted(self.truth[symbol]):
             if aggregate_id >= from_id and self._visible_at[symbol, aggregate_id] <= self._world.now:
                 found.extend(self.truth[symbol][aggregate_id])
+        return columns_of(found[:limit]) if found else EMPTY
+
+    def server_time_ms(self) -> int:
+        """Its clock."""
+        self._answer()
+        return self.now_ms()
+
+    def agg_trades_between(self, symbol: str, start_ms: int, end_ms: int, limit: int = 1000) -> TradeColumns:
+        """The first trades of a time; the newest may not be there yet."""
+        self._answer()
+        found = [
+            trade
+            for aggregate_id in sorted(self.truth[symbol])
+            if self._visible_at[symbol, aggregate_id] <= self._world.now
+            for trade in self.truth[symbol][aggregate_id]
+            if start_ms <= trade.timestamp <= end_ms
+        ]
         return columns_of(found[:limit]) if found else EMPTY
 
     def last_trade_ids(self) -> dict[str, int]:

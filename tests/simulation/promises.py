@@ -23,6 +23,9 @@ from tests.simulation.world import World
 
 Range = tuple[int, int]
 
+#: Whoever takes a shard over asks within so many seconds whether a contract has begun unseen.
+ASKED_WITHIN = 30.0
+
 
 class Promises:
     """Looks at everything and calls `World.violate`."""
@@ -40,6 +43,8 @@ class Promises:
         self._complete: dict[tuple[str, int], Candle] = {}
         #: The first trade that a worker received of a symbol of which nothing was stored: its id, and the epoch.
         self._firsts: dict[tuple[Worker, str], tuple[int, int]] = {}
+        #: Shard, epoch, and when it was opened.
+        self._opened: list[tuple[int, int, float]] = []
         postgres.closed = self._gap_closed
         postgres.recorded = self._boundary_recorded
 
@@ -66,6 +71,7 @@ class Promises:
         other = self._owner.setdefault((shard, epoch), worker)
         if other is not worker:
             self._world.violate("P10", f"{other.process.name} and {worker.process.name} own {shard} under {epoch}")
+        self._opened.append((shard, epoch, self._world.now))
         self._store.opened[shard] = max(epoch, self._store.opened.get(shard, 0))
 
     def receive(self, worker: Worker, trades: list[Trade], take: Callable[[], None]) -> None:
@@ -132,12 +138,24 @@ class Promises:
                 found.append(f"{worker.process.name} has rows in memory")
             for symbol, hole in worker.custody.ingest.held_back():
                 found.append(f"{worker.process.name} holds {symbol} {hole.first_id}, its first trade")
+        for (worker, symbol), (first, epoch) in self._firsts.items():
+            if not self._store.has(symbol, first) and self._was_asked_for(symbol, epoch):
+                found.append(f"{symbol} {first}, the first trade that {worker.process.name} received, is not stored")
         for symbol, base in self.base.items():
             stored = self._store.rows.get(symbol, {})
             missing = [each for each in self._exchange.truth[symbol] if each >= base and each not in stored]
             if missing:
                 found.append(f"{symbol}: {missing[:8]} are not stored")
         return found
+
+    def _was_asked_for(self, symbol: str, epoch: int) -> bool:
+        """Whether who collected a symbol after that epoch had the time to ask for its first trade.
+
+        It looks back in seconds, which are not those of an exchange whose clock runs faster.
+        """
+        later = [at for shard, opened, at in self._opened if shard == shard_of(symbol) and opened > epoch]
+        had_time = len(later) == 1 or (len(later) > 1 and later[1] - later[0] > ASKED_WITHIN)
+        return had_time and self._exchange.speed == 1
 
     def _gap_closed(self, gap: Gap) -> None:
         symbol, truth = gap.symbol.name, self._exchange.truth[gap.symbol.name]
