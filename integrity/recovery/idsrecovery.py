@@ -54,6 +54,8 @@ class IdsRecovery:
         self._absent: list[Absent] = []
         #: What may be stored: the ids that gaps name. All others belong to live collection.
         self._territory: list[Range] = []
+        #: What is not stored from the first to the last of them, as the table said since the last page; None: to ask.
+        self._missing: list[Range] | None = None
 
     def run(self) -> Outcome:
         """Until every gap is settled, or something has to be waited for.
@@ -86,7 +88,11 @@ class IdsRecovery:
         return f"{text}; {absent:,} ids are absent upstream." if absent else f"{text}."
 
     def _still_missing(self, gap: Gap) -> list[Range]:
-        missing = self._filler.missing(gap.first_id, gap.last_id)
+        if self._missing is None:
+            # Of all gaps at once: a page fills many of them.
+            first_id, last_id = self._territory[0][0], max(last for _, last in self._territory)
+            self._missing = self._filler.missing(first_id, last_id)
+        missing = within(self._missing, [(gap.first_id, gap.last_id)])
         return without(missing, [(first, last) for first, last, _ in self._absent])
 
     def _absent_in(self, gap: Gap) -> list[Absent]:
@@ -222,6 +228,7 @@ class IdsRecovery:
     def _moved(self, read: int, stored: int) -> None:
         self._progress.rows_read += read
         self._progress.rows_stored += stored
+        self._missing = None
         # What is stored is of this job's gaps: a large one shows how far it is before it is settled.
         self._progress.units_done = min(self._progress.units_total, self._progress.units_done + stored)
         if self._give_up():

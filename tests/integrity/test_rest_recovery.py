@@ -100,6 +100,32 @@ def test_gaps_in_one_page_cost_one_request(recovered: Recovery) -> None:
     assert set(Gap.objects.values_list("status", flat=True)) == {GapStatus.RECOVERED}
 
 
+def test_many_gaps_of_one_page_ask_the_table_as_often_as_one(
+    recovered: Recovery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    query = recovered.tools.store.query
+
+    def counted(name: str, **parameters: object) -> object:
+        asked.append(name)
+        return query(name, **parameters)
+
+    monkeypatch.setattr(recovered.tools.store, "query", counted)
+    numbers = {}
+    for symbol, gaps in (("BTCUSDT", 90), ("ETHUSDT", 1)):
+        first = some_ids(recovered, 900, symbol)
+        trades = recovered.published(first, first + 899, symbol)
+        store(recovered, [trade for n, trade in enumerate(trades) if n % 10 >= 3 or n >= 10 * gaps], "live", symbol)
+        for number in range(gaps):
+            recovered.gap(first + 10 * number, first + 10 * number + 2, symbol)
+        asked.clear()
+        (job,) = recovered.run()
+        assert (job.status, job.rows_stored) == (JobStatus.DONE, 3 * gaps)
+        assert recovered.stored(symbol) == trades
+        numbers[symbol] = asked.count("missing_ranges")
+    assert numbers == {"BTCUSDT": 3, "ETHUSDT": 3}
+
+
 def test_a_gap_of_many_pages_makes_room_for_a_small_one_and_goes_on_where_it_was(recovered: Recovery) -> None:
     first = some_ids(recovered, 12_001)
     small = some_ids(recovered, 5, "ETHUSDT")
