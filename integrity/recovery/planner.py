@@ -47,6 +47,13 @@ def clustered(gaps: Iterable[Missing], distance: int = PAGE) -> list[list[Missin
     return clusters
 
 
+def joined(one: Range, other: Range, *, most: int, distance: int = PAGE) -> Range | None:
+    """Both as one range, where they lie within one REST page of each other and it has at most `most` ids."""
+    first, last = min(one[0], other[0]), max(one[1], other[1])
+    apart = max(one[0], other[0]) - min(one[1], other[1])
+    return (first, last) if apart <= distance and last - first < most else None
+
+
 def next_way(
     *,
     oldest_ms: int | None,

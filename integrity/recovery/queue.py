@@ -22,6 +22,7 @@ from dataprovider.clickhouse import ClickHouse, ClickHouseError
 from dataprovider.clickhouse.shards import shard_of
 from integrity.models import JOB_STATES, UNFINISHED_JOBS, JobEvent, JobKind, JobStatus, RecoveryJob, Source
 from integrity.models.jobs import BACKFILL_PRIORITY, BIG_GAP, BIG_GAP_PRIORITY, GAP_PRIORITY
+from integrity.recovery.planner import joined
 
 #: A worker that has not been heard of for so long loses its job.
 LEASE_SECONDS = 20
@@ -64,12 +65,15 @@ class Progress:
 
 def add_ids_job(symbol: Symbol, first_id: int, last_id: int, gaps: Iterable[Gap], *, newest_ms: int) -> RecoveryJob:
     """A job for gaps of one symbol, all within first_id..last_id; the unfinished one of this range if there is one."""
-    add_ids_jobs([(symbol, first_id, last_id, list(gaps), newest_ms)])
+    add_ids_jobs([(symbol, first_id, last_id, list(gaps), newest_ms)], join=False)
     return RecoveryJob.objects.get(symbol=symbol, first_id=first_id, last_id=last_id, status__in=UNFINISHED_JOBS)
 
 
-def add_ids_jobs(wanted: Sequence[tuple[Symbol, int, int, Sequence[Gap], int]]) -> None:
-    """The same for many at once: symbol, first id, last id, gaps, newest time (ms) of each."""
+def add_ids_jobs(wanted: Sequence[tuple[Symbol, int, int, Sequence[Gap], int]], *, join: bool = True) -> None:
+    """The same for many at once: symbol, first id, last id, gaps, newest time (ms) of each.
+
+    `join`: what lies near the gaps of a job that is due and that nobody has taken yet goes with that one.
+    """
     with transaction.atomic():
         unfinished = RecoveryJob.objects.filter(
             symbol__in={symbol for symbol, *_ in wanted},
@@ -78,10 +82,21 @@ def add_ids_jobs(wanted: Sequence[tuple[Symbol, int, int, Sequence[Gap], int]]) 
             status__in=UNFINISHED_JOBS,
         )
         known = {(job.symbol_id, job.first_id, job.last_id): job for job in unfinished}
+        untaken = unfinished.select_for_update(skip_locked=True, of=("self",)).filter(
+            status=JobStatus.PENDING, priority=GAP_PRIORITY, next_attempt_at__lte=Now()
+        )
+        due: dict[int, list[RecoveryJob]] = {}
+        for each in untaken if join else ():
+            due.setdefault(each.symbol_id, []).append(each)
         made: list[RecoveryJob] = []
+        grown: dict[int, RecoveryJob] = {}
         links: list[tuple[RecoveryJob, Gap]] = []
         for symbol, first_id, last_id, gaps, newest_ms in wanted:
             job = known.get((symbol.pk, first_id, last_id))
+            if job is None:
+                job = _grow(due.get(symbol.pk, ()), known, first_id, last_id, newest_ms)
+                if job is not None:
+                    grown[job.pk] = job
             if job is None:
                 job = RecoveryJob(
                     symbol=symbol,
@@ -95,6 +110,7 @@ def add_ids_jobs(wanted: Sequence[tuple[Symbol, int, int, Sequence[Gap], int]]) 
                 )
                 made.append(job)
             links += [(job, gap) for gap in gaps]
+        RecoveryJob.objects.bulk_update(grown.values(), ["first_id", "last_id", "newest_ms", "units_total"])
         RecoveryJob.objects.bulk_create(made)
         # What is due is judged by Postgres' clock alone.
         RecoveryJob.objects.filter(pk__in=[job.pk for job in made]).update(next_attempt_at=Now())
@@ -105,6 +121,28 @@ def add_ids_jobs(wanted: Sequence[tuple[Symbol, int, int, Sequence[Gap], int]]) 
         JobEvent.objects.bulk_create(
             [JobEvent(job=job, status=JobStatus.PENDING, text="A gap is to be filled.") for job in made]
         )
+
+
+def _grow(
+    jobs: Iterable[RecoveryJob],
+    known: dict[tuple[int, int | None, int | None], RecoveryJob],
+    first_id: int,
+    last_id: int,
+    newest_ms: int,
+) -> RecoveryJob | None:
+    """The job that these ids were added to, if one of `jobs` is near; `known` has it under its new range, too."""
+    for job in jobs:
+        assert job.first_id is not None
+        assert job.last_id is not None
+        both = joined((job.first_id, job.last_id), (first_id, last_id), most=BIG_GAP)
+        if both is None or known.get((job.symbol_id, *both), job).pk != job.pk:
+            continue
+        job.first_id, job.last_id = both
+        job.newest_ms = max(job.newest_ms, newest_ms)
+        job.units_total = job.last_id - job.first_id + 1
+        known[job.symbol_id, *both] = job
+        return job
+    return None
 
 
 def add_days_job(

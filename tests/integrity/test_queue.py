@@ -96,6 +96,42 @@ def test_the_same_gap_asked_for_twice_is_one_job() -> None:
     assert (first.pk, made, made_again) == (again.pk, True, False)
 
 
+def test_gaps_that_are_found_one_after_the_other_are_one_job_until_somebody_takes_it() -> None:
+    symbol, other = make_symbol("AUSDT"), make_symbol("BUSDT")
+    job = make_job(symbol, 100, 199, newest_ms=5)
+    make_job(other, 100, 199)
+    later = make_gap(symbol, 1_100, 1_300)
+    assert later.pk is not None
+    queue.add_ids_jobs([(symbol, 1_100, 1_300, [later], 9), (symbol, 20, 30, [make_gap(symbol, 20, 30)], 1)])
+    assert RecoveryJob.objects.filter(symbol=symbol).count() == 1
+    grown = fresh(job)
+    assert (grown.first_id, grown.last_id, grown.newest_ms, grown.units_total) == (20, 1_300, 9, 1_281)
+    assert list(grown.gaps.order_by("first_id").values_list("first_id", flat=True)) == [20, 100, 1_100]
+    # Too far, too many, taken, waiting for something: those are jobs of their own.
+    queue.add_ids_jobs([(symbol, 2_301, 2_400, [make_gap(symbol, 2_301, 2_400)], 9)])
+    queue.add_ids_jobs([(symbol, 1_301, 13_000, [make_gap(symbol, 1_301, 13_000)], 9)])
+    assert RecoveryJob.objects.filter(symbol=symbol).count() == 3
+    RecoveryJob.objects.filter(symbol=symbol).exclude(pk=job.pk).delete()
+    run = claimed()
+    assert run.pk == job.pk
+    queue.add_ids_jobs([(symbol, 1_400, 1_401, [make_gap(symbol, 1_400, 1_401)], 9)])
+    assert RecoveryJob.objects.filter(symbol=symbol).count() == 2
+    queue.put_back(run, Progress.of(run), "the archive is late", seconds=60)
+    RecoveryJob.objects.filter(symbol=symbol).exclude(pk=job.pk).delete()
+    queue.add_ids_jobs([(symbol, 1_402, 1_403, [make_gap(symbol, 1_402, 1_403)], 9)])
+    assert RecoveryJob.objects.filter(symbol=symbol).count() == 2
+
+
+def test_a_job_that_grows_does_not_become_the_same_as_another() -> None:
+    symbol = make_symbol()
+    make_job(symbol, 100, 199)
+    whole = queue.add_ids_job(symbol, 5_000, 5_001, [], newest_ms=5)
+    RecoveryJob.objects.filter(pk=whole.pk).update(first_id=100, last_id=250)
+    queue.add_ids_jobs([(symbol, 240, 250, [make_gap(symbol, 240, 250)], 9)])
+    ranges = RecoveryJob.objects.order_by("first_id", "last_id").values_list("first_id", "last_id")
+    assert list(ranges) == [(100, 199), (100, 250)]
+
+
 def test_a_command_takes_only_the_jobs_of_its_batch() -> None:
     make_job(make_symbol("AUSDT"))
     mine, _ = queue.add_days_job(make_symbol("BUSDT"), date(2024, 1, 1), date(2024, 1, 1), source="auto", batch="mine")

@@ -11,7 +11,7 @@ from collectors.models import UNFINISHED, Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
 from integrity.models import JOB_STATES, UNFINISHED_JOBS, JobKind, JobStatus, RecoveryJob
 from integrity.models.jobs import BIG_GAP, BIG_GAP_PRIORITY, GAP_PRIORITY
-from integrity.recovery.planner import Missing, clustered
+from integrity.recovery.planner import Missing, clustered, joined
 from integrity.recovery.queue import MOST_ATTEMPTS, Progress, pause_after
 from tests.simulation.postgres import Postgres
 from tests.simulation.world import EPOCH_MS
@@ -117,6 +117,10 @@ class Jobs:
                 ),
                 0,
             )
+            near = self._near(symbol.pk, (first, last)) if not number else None
+            if near is not None:
+                number = near
+                self.rows[number].newest_ms = max(self.rows[number].newest_ms, *(each.newest_ms for each in cluster))
             if not number:
                 number = next(self._numbers)
                 size = sum(waiting[pk].size for pk in gaps)
@@ -133,6 +137,19 @@ class Jobs:
                 self._gaps[number], self._due[number] = [], self._world.now
             self._gaps[number] = sorted({*self._gaps[number], *gaps})
         return len(clusters)
+
+    def _near(self, symbol: int, ids: tuple[int, int]) -> int | None:
+        """The waiting job that these ids were added to."""
+        for job in self.rows.values():
+            waits = job.status == JobStatus.PENDING and self._due[job.pk] <= self._world.now
+            if job.symbol_id == symbol and waits and job.priority == GAP_PRIORITY:
+                assert job.first_id is not None
+                assert job.last_id is not None
+                both = joined((job.first_id, job.last_id), ids, most=BIG_GAP)
+                if both is not None:
+                    job.first_id, job.last_id = both
+                    return job.pk
+        return None
 
     def _claim(self, owner: str) -> RecoveryJob | None:
         busy = {job.symbol_id for job in self.rows.values() if job.status == JobStatus.RUNNING}
