@@ -185,7 +185,7 @@ def sent_gap_ids(exchange: RunningExchange) -> dict[str, set[int]]:
     """What open gaps name of the ids that were sent: trades that went by while nobody listened were not."""
     sent, named = exchange.sent, gap_ids()
     inside = {
-        symbol: {each for each in ids if each <= sent[symbol]["last_id"]}
+        symbol: {each for each in ids if sent[symbol]["first_id"] <= each <= sent[symbol]["last_id"]}
         for symbol, ids in named.items()
         if symbol in sent
     }

@@ -86,7 +86,7 @@ def add_ids_jobs(wanted: Sequence[tuple[Symbol, int, int, Sequence[Gap], int]], 
             status=JobStatus.PENDING, priority=GAP_PRIORITY, next_attempt_at__lte=Now()
         )
         due: dict[int, list[RecoveryJob]] = {}
-        for each in untaken if join else ():
+        for each in untaken.order_by("first_id", "id") if join else ():
             due.setdefault(each.symbol_id, []).append(each)
         made: list[RecoveryJob] = []
         grown: dict[int, RecoveryJob] = {}

@@ -104,6 +104,11 @@ class Jobs:
             Missing(pk, gap.symbol.name, gap.first_id, gap.last_id, gap.after_ms or gap.before_ms or now_ms)
             for pk, gap in waiting.items()
         )
+        known = {
+            (job.symbol_id, job.first_id, job.last_id): job.pk
+            for job in self.rows.values()
+            if job.status in UNFINISHED_JOBS
+        }
         for cluster in clusters:
             first, last = cluster[0].first_id, max(each.last_id for each in cluster)
             symbol = waiting[cluster[0].key].symbol
@@ -117,7 +122,7 @@ class Jobs:
                 ),
                 0,
             )
-            near = self._near(symbol.pk, (first, last)) if not number else None
+            near = self._near(symbol.pk, (first, last), known) if not number else None
             if near is not None:
                 number = near
                 self.rows[number].newest_ms = max(self.rows[number].newest_ms, *(each.newest_ms for each in cluster))
@@ -138,16 +143,20 @@ class Jobs:
             self._gaps[number] = sorted({*self._gaps[number], *gaps})
         return len(clusters)
 
-    def _near(self, symbol: int, ids: tuple[int, int]) -> int | None:
-        """The waiting job that these ids were added to."""
-        for job in self.rows.values():
+    def _near(
+        self, symbol: int, ids: tuple[int, int], known: dict[tuple[int, int | None, int | None], int]
+    ) -> int | None:
+        """The waiting job of `known` (those that were there before) that these ids were added to."""
+        before = [self.rows[pk] for pk in {*known.values()}]
+        for job in sorted(before, key=lambda each: (each.first_id or 0, each.pk)):
             waits = job.status == JobStatus.PENDING and self._due[job.pk] <= self._world.now
             if job.symbol_id == symbol and waits and job.priority == GAP_PRIORITY:
                 assert job.first_id is not None
                 assert job.last_id is not None
                 both = joined((job.first_id, job.last_id), ids, most=BIG_GAP)
-                if both is not None:
+                if both is not None and known.get((symbol, *both), job.pk) == job.pk:
                     job.first_id, job.last_id = both
+                    known[symbol, *both] = job.pk
                     return job.pk
         return None
 

@@ -109,7 +109,7 @@ def test_what_is_no_text_or_far_too_long_ends_with_a_close_code(
 
 def code_after(frame: bytes, connect: Callable[[], Client]) -> int:
     """What the connection ends with. A server that stood still for a second resets it: then once more."""
-    for _ in range(3):
+    for _ in range(10):
         client = connect()
         assert client.socket.sock is not None
         client.socket.sock.sendall(frame)
