@@ -17,7 +17,7 @@ def test_an_outage_of_everything_is_recovered_inside_the_weight_budget(
 ) -> None:
     """Minutes of every symbol go by: nearly two minutes of the budget, so that most of one is used up wherever in a
     minute the work begins. The exchange's own count of our requests shows it."""
-    limit = 1000
+    limit = 1100
     exchange, collectors = started(start_exchange, start_collectors, symbols=80, rate=200, weight_limit=limit)
     exchange.advance(300)
     exchange.fault("drop_connections")
