@@ -117,7 +117,7 @@ def survives(two: Two, clickhouse: ClickHouse, cut: Callable[[], None], mend: Ca
     wait_until(lambda: two.one.total("received") > received + 500, 20, "it to collect again")
     two.exchange.post("/simulator/stop")
     # As many symbols as that take more than one minute of REST weight.
-    wait_until_whole(two.exchange, clickhouse, 240)
+    wait_until_whole(two.exchange, clickhouse, 400)
     assert "has a new owner: it is let go" in two.one.log.read_text()
     assert [two.one.stop(), two.other.stop()] == [0, 0]
 
