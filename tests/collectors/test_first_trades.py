@@ -117,7 +117,7 @@ def test_the_next_owner_asks_for_what_went_by_unseen_before_a_contract_began(
     shards = {shard_of(symbol): frozenset({symbol}) for symbol in ("BTCUSDT", "ETHUSDT")}
     assert len(shards) == 2
     found.keeper.assign({shard: ShardAssignment(2, symbols) for shard, symbols in shards.items()})
-    wait_until(lambda: found.keeper.step(now[0]) or len(found.keeper.active) == 2, 20, "the shards to be opened")
+    wait_until(lambda: (found.keeper.step(now[0]), len(found.keeper.active))[1] == 2, 20, "the shards to be opened")
     assert found.questions(now[0] + SILENT_SECONDS).starts == {"BTCUSDT": SILENT_SECONDS + LOOK_BACK_SECONDS}
     now[0] += 50
     found.ingest.interrupted(["ETHUSDT", "BTCUSDT"], Cause.RECONNECT, now[0])
