@@ -22,7 +22,7 @@ from dataprovider.clickhouse import ClickHouse, ClickHouseError
 from dataprovider.clickhouse.shards import shard_of
 from integrity.models import JOB_STATES, UNFINISHED_JOBS, JobEvent, JobKind, JobStatus, RecoveryJob, Source
 from integrity.models.jobs import BACKFILL_PRIORITY, BIG_GAP, BIG_GAP_PRIORITY, GAP_PRIORITY
-from integrity.recovery.planner import joined
+from integrity.recovery.planner import joined, start_of
 
 #: A worker that has not been heard of for so long loses its job.
 LEASE_SECONDS = 20
@@ -149,7 +149,7 @@ def add_days_job(
     symbol: Symbol, first_day: date, last_day: date, *, source: str, batch: str, priority: int = BACKFILL_PRIORITY
 ) -> tuple[RecoveryJob, bool]:
     """A job for whole days (both included), and whether it is new; the unfinished one of this range if there is one."""
-    newest_ms = _midnight_ms(last_day)
+    newest_ms = start_of(last_day)
     with transaction.atomic():
         job, made = RecoveryJob.objects.get_or_create(
             symbol=symbol,
@@ -222,7 +222,7 @@ def finish(job: RecoveryJob, progress: Progress, text: str) -> bool:
                 kind=JobKind.IDS,
                 status=JobStatus.PENDING,
                 next_attempt_at__gt=Now(),
-                newest_ms__gte=_midnight_ms(job.first_day),
+                newest_ms__gte=start_of(job.first_day),
             ).update(next_attempt_at=Now())
     return done
 
@@ -341,11 +341,6 @@ def is_outranked(job: RecoveryJob) -> bool:
 def pause_after(failures: int) -> float:
     """Seconds to wait after so many failures in a row."""
     return float(min(MOST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 20)))
-
-
-def _midnight_ms(day: date) -> int:
-    """The beginning of a UTC day."""
-    return (day - date(1970, 1, 1)).days * 86_400_000
 
 
 def _end(job: RecoveryJob, status: JobStatus, text: str, **fields: Any) -> bool:
