@@ -16,7 +16,7 @@ import requests
 from dataprovider.embedded import ServiceProblem
 from dataprovider.running import ChildProblem
 from dataprovider.running.terminal import Stopped, stoppable
-from tests.campaign.flat import TOLERANCES, trend
+from tests.campaign.flat import tolerance_of, trend
 from tests.campaign.options import Options
 from tests.campaign.report import Say, teller
 from tests.campaign.stack import Stack
@@ -127,10 +127,7 @@ def _handles(pid: int) -> int:
 
 
 def _verdict(options: Options, seconds: float, samples: Samples, restarts: int, answers: int) -> tuple[str, int]:
-    trends = {
-        figure: trend(times, values, TOLERANCES[figure.rpartition(" ")[2]])
-        for figure, (times, values) in sorted(samples.items())
-    }
+    trends = {figure: trend(times, values, tolerance_of(figure)) for figure, (times, values) in sorted(samples.items())}
     flat = bool(trends) and all(each.flat for each in trends.values()) and not restarts
     shown = {
         "soak_s": round(seconds),

@@ -11,7 +11,7 @@ from tests.campaign.candles import as_sums, mismatches, sums
 from tests.campaign.check import compare, ranges
 from tests.campaign.exchangelog import Trade, exact
 from tests.campaign.faults import EXCHANGE, PROCESSES
-from tests.campaign.flat import TOLERANCES, trend
+from tests.campaign.flat import TOLERANCES, tolerance_of, trend
 from tests.campaign.lanes import order
 
 MINUTE = 60_000
@@ -105,6 +105,18 @@ def test_what_grows_is_not_flat_and_what_breathes_is() -> None:
     # What the first half builds up is not looked at.
     assert trend(times, [min(200.0, 2.0 * number) for number in range(200)], tolerance).flat
     assert not trend(times[:5], [1.0] * 5, tolerance).flat
+
+
+def test_what_ever_larger_merges_use_for_a_while_is_flat_and_what_is_kept_is_not() -> None:
+    times = [5.0 * number for number in range(360)]
+    tolerance = tolerance_of("clickhouse handles")
+    # Each merge is larger than the one before, and longer: up to a minute of every one and a half.
+    used = [50 + (0.1 * moment if moment % 90 < moment / 30 else 0.0) for moment in times]
+    assert not trend(times, used, tolerance_of("daphne handles")).flat
+    assert trend(times, used, tolerance).flat
+    # A handle that is forgotten every minute.
+    kept = [each + moment // 60 for each, moment in zip(used, times, strict=True)]
+    assert not trend(times, kept, tolerance).flat
 
 
 @pytest.mark.parametrize("apart", [0, 7, 97])
