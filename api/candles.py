@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from dataprovider.decimals import product_to_text, to_text
 from integrity.checks.ids import Range, Run, common, size, united, without
@@ -13,9 +13,12 @@ from integrity.checks.ids import Range, Run, common, size, united, without
 END_OF_TIME = 4_102_444_800
 
 
-@dataclass(frozen=True, slots=True)
-class Candle:
-    """One candle out of stored trades. Times in ms, prices and volumes in counts of 10^-8, quote volumes of 10^-16."""
+class Candle(NamedTuple):
+    """One candle out of stored trades. Times in ms, prices and volumes in counts of 10^-8, quote volumes of 10^-16.
+
+    A tuple in the order of the columns of queries/candles_first.sql: for each answer hundreds are made, in an eighth of
+    the time that dataclasses take.
+    """
 
     open_time: int
     open: int
@@ -35,7 +38,7 @@ class Candle:
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """From a row of queries/candles_first.sql."""
-        return cls(*row)
+        return cls._make(row)
 
     @property
     def is_contiguous(self) -> bool:
@@ -49,8 +52,7 @@ class Candle:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What is known of a candle.
 
     closed: the exchange's time has passed its end, no trade will be added but by a repair.
@@ -131,7 +133,7 @@ def judged(
             )
             and (candle.is_contiguous or evidence.explains(candle))
         )
-        verdicts.append(Verdict(closed=closed, complete=complete))
+        verdicts.append(Verdict(closed, complete))
     return verdicts
 
 

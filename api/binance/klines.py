@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from api.binance import errors
@@ -96,7 +95,7 @@ def folded(candles: Iterable[Candle], interval: Interval) -> dict[int, Candle]:
     for candle in candles:
         open_ms = interval.opening(candle.open_time)
         before = found.get(open_ms)
-        found[open_ms] = replace(candle, open_time=open_ms) if before is None else _together(before, candle)
+        found[open_ms] = candle._replace(open_time=open_ms) if before is None else _together(before, candle)
     return found
 
 

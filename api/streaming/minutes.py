@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from api.candles import Candle
@@ -49,7 +49,7 @@ def joined(open_time: int, parts: Sequence[Candle]) -> Candle:
     """One candle out of one or more parts that share no trade."""
     if len(parts) == 1:
         (part,) = parts
-        return part if part.open_time == open_time else replace(part, open_time=open_time)
+        return part if part.open_time == open_time else part._replace(open_time=open_time)
     # One pass, and no generators: this runs for every change of every candle that somebody watches.
     first = last = parts[0]
     high, low = first.high, first.low
@@ -240,4 +240,4 @@ def together(open_time: int, parts: Sequence[Candle]) -> Candle:
     whole = joined(open_time, parts)
     if whole.aggregates != whole.last_id - whole.first_id + 1:
         return whole
-    return replace(whole, sum_of_ids=whole.aggregates * (whole.first_id + whole.last_id) // 2 % 2**64)
+    return whole._replace(sum_of_ids=whole.aggregates * (whole.first_id + whole.last_id) // 2 % 2**64)

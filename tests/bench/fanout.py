@@ -35,7 +35,7 @@ def measure(ground: Ground) -> list[Figure]:
     kept: tuple[list[float], list[float]] | None = None
     tried = []
     _make_known(ground)
-    with ground.web() as url, _watching(ground, url) as watchers:
+    with _watching(ground, ground.web()) as watchers:
         for changes in STEPS[: ground.choose(1, None)]:
             runs = [_run(ground, watchers, changes, seconds) for _ in range(rounds)]
             rates, waits = [rate for rate, _ in runs], [wait for _, wait in runs]

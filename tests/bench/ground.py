@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class Ground:
         self._stack = ServiceStack(self.home, environ={}, minimum_free=DISK[0 if quick else 1])
         self._children: list[Child] = []
         self._numbers = 0
+        self._web: Child | None = None
+        self._web_url = ""
         #: What the product's table was filled with, for figures that share it (tests.bench.history).
         self.filled: object = None
 
@@ -131,19 +133,20 @@ class Ground:
             self._while(child, self._is_subscribed, "to subscribe")
             yield
 
-    @contextmanager
-    def web(self, variables: Mapping[str, str] | None = None) -> Iterator[str]:
-        """One daphne; its URL."""
+    def web(self) -> str:
+        """The URL of one daphne, which is started when it is first asked for, and idle between."""
+        if self._web is not None and self._web.alive:
+            return self._web_url
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        environ = {**os.environ, "API_PORT": str(port), **(variables or {})}
+        self._web_url = url = f"http://127.0.0.1:{port}"
+        environ = {**os.environ, "API_PORT": str(port)}
         daphne = [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port)]
-        child = Child("web", [*daphne, "dataprovider.asgi:application"], environ, self._log("web"))
-        with self.running(child):
-            child.start()
-            self._while(child, lambda: _answers(url), "to answer")
-            yield url
+        self._web = child = Child("web", [*daphne, "dataprovider.asgi:application"], environ, self._log("web"))
+        self._children.append(child)
+        child.start()
+        self._while(child, lambda: _answers(url), "to answer")
+        return url
 
     def workers(self) -> list[WorkerStatus]:
         """What the workers of the running collectors said last."""

@@ -77,9 +77,8 @@ def measure(ground: Ground) -> list[Figure]:
     for turn in range(rounds):
         own.append(collect(ground, rate=RATE, seconds=seconds, workers=WORKERS))
         with ground.exchange(symbols=SYMBOLS, rate=RATE, buffer_megabytes=4000) as exchange:
-            other.append(_originally(ground, exchange, short))
-        with ground.exchange(symbols=SYMBOLS, rate=RATE, buffer_megabytes=4000) as exchange:
             peer.append(_only_read(exchange, short))
+            other.append(_originally(ground, exchange, short))
         ground.say(
             f"live {turn + 1}/{rounds}: {own[-1].per_s:,.0f} trades/s, {own[-1].missing} missing; "
             f"the original's way {other[-1]:,.0f}; websocket-client with orjson alone {peer[-1]:,.0f}"
@@ -116,11 +115,12 @@ def _originally(ground: Ground, exchange: Exchange, seconds: float) -> float:
     collector = OriginalCollector(exchange.variables["BINANCE_STREAM_URL"], exchange.trading(SYMBOLS), table)
     try:
         collector.start()
+        before = _count(exchange)
         began = time.monotonic()
         exchange.start_market()
         time.sleep(seconds)
         exchange.stop_market()
-        count = sum(each.count for each in exchange.sent().values())
+        count = _count(exchange) - before
         wait_for(collector, count, 120)
         return count / (time.monotonic() - began)
     finally:
@@ -143,4 +143,10 @@ def _only_read(exchange: Exchange, seconds: float) -> float:
         count += 1
     took = time.monotonic() - began
     client.close(timeout=0)
+    exchange.stop_market()
     return count / took
+
+
+def _count(exchange: Exchange) -> int:
+    """Trades it has sent until now."""
+    return sum(each.count for each in exchange.sent().values())

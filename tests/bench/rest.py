@@ -30,14 +30,13 @@ def measure(ground: Ground) -> list[Figure]:
         timeframe: {"timeframe": timeframe, "start_time": asked["since"] * 1000, "limit": CANDLES}
         for timeframe in (1, 60)
     }
-    with ground.web() as url:
-        port = int(url.rpartition(":")[2])
-        _ask(port, one, 20)
-        waits = _ask(port, one, ground.choose(60, 300))
-        rates = {
-            timeframe: [_together(port, many, seconds) for _ in range(ground.choose(1, 5))]
-            for timeframe, many in several.items()
-        }
+    port = int(ground.web().rpartition(":")[2])
+    _ask(port, one, 20)
+    waits = _ask(port, one, ground.choose(60, 300))
+    rates = {
+        timeframe: [_together(port, many, seconds) for _ in range(ground.choose(1, 5))]
+        for timeframe, many in several.items()
+    }
     naive = [1000 * timed(lambda: made.original.run("candles", symbol=SYMBOL, **month())) for _ in range(3)]
     for timeframe, each in rates.items():
         ground.say(f"REST: {Sample(each).median:.0f} answers/s of {CANDLES} candles of {timeframe} minutes")
