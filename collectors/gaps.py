@@ -3,8 +3,9 @@
 A gap is where recovery stores trades, so no live collector may store any there. Whoever has a shard keeps that for what
 it reports itself; a worker that lost its shard and does not know it yet calls missing what the new owner just received.
 
-A change of state is a compare-and-set: it is made only if the row still is in the state that the caller's object says,
-and that object then shows the new one. Every function raises django.db.Error while Postgres is away: call again.
+A change of state is a compare-and-set: it is made only if the row still is in the state, and has the ids, that the
+caller's object says, and that object then shows the new one. Every function raises django.db.Error while Postgres is
+away: call again.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from django.utils import timezone
 
 from collectors.contracts import newest_contracts
 from collectors.messages import GapFound
-from collectors.models import GAP_STATES, UNFINISHED, Gap, GapStatus, ShardLease
+from collectors.models import GAP_STATES, UNFINISHED, Gap, GapCause, GapStatus, ShardLease, Symbol
 from dataprovider.clickhouse.shards import shard_of
 
 logger = logging.getLogger(__name__)
 
 #: What was recovered and is missing again is a new gap; what waits, is being fetched or does not exist is known.
 KNOWN = (*UNFINISHED, GapStatus.ABSENT_UPSTREAM)
+#: Batches that cannot be kept come one after the other for as long as that lasts, of every symbol: their gap grows by
+#: the next, up to so many ids, instead of there being a row for each.
+GROWING = (GapCause.SPOOL_FULL, GapCause.REFUSED)
+MOST_GROWN = 10_000
 #: How many of the reasons for which a gap was opened again, and of its earlier evidence, are kept.
 MOST_KEPT = 20
 
@@ -38,7 +43,7 @@ def open_gaps(found: Iterable[GapFound]) -> int:
     """Write gaps down; ids that another gap of the symbol covers (KNOWN) are left out.
 
     So is what a worker found under an epoch of its shard that is over: whoever has a later one has read since then what
-    is stored, and looks for what is missing itself.
+    is stored, and looks for what is missing itself. What an open gap goes on with (GROWING) is added to that one.
 
     Returns how many rows were made. The same may be given again after a failure.
     """
@@ -53,20 +58,55 @@ def open_gaps(found: Iterable[GapFound]) -> int:
     )
     for name, first_id, last_id in rows.values_list("symbol__name", "first_id", "last_id"):
         known.setdefault(name, []).append((first_id, last_id))
-    made = [
-        Gap(
-            symbol=symbols[gap.symbol],
-            first_id=gap.first_id,
-            last_id=gap.last_id,
-            before_ms=gap.before_ms,
-            after_ms=gap.after_ms,
-            cause=gap.cause,
-            evidence=gap.evidence,
-        )
-        for gap in uncovered([gap for gap in wanted if gap.symbol in symbols], known)
-    ]
-    Gap.objects.bulk_create(made)
+    parts = uncovered([gap for gap in wanted if gap.symbol in symbols], known)
+    with transaction.atomic():
+        made, grown = _rows(parts, symbols)
+        Gap.objects.bulk_update(grown, ["last_id", "after_ms", "updated_at"])
+        Gap.objects.bulk_create(made)
     return len(made)
+
+
+def continues(gap: Gap, found: GapFound) -> bool:
+    """Whether what was found is added to this gap of its symbol: what somebody recovers already stays as it is."""
+    return (
+        gap.status == GapStatus.OPEN
+        and gap.cause == found.cause
+        and found.cause in GROWING
+        and gap.last_id + 1 == found.first_id
+        and found.last_id - gap.first_id < MOST_GROWN
+    )
+
+
+def _rows(parts: list[GapFound], symbols: Mapping[str, Symbol]) -> tuple[list[Gap], list[Gap]]:
+    """New rows for these parts, and rows that are there and end later now; those are locked."""
+    before = [part.first_id - 1 for part in parts if part.cause in GROWING]
+    ends = (
+        Gap.objects.select_for_update(of=("self",))
+        .select_related("symbol")
+        .filter(symbol__in=symbols.values(), status=GapStatus.OPEN, last_id__in=before)
+    )
+    tips = {(gap.symbol.name, gap.last_id): gap for gap in ends} if before else {}
+    made: list[Gap] = []
+    grown: dict[int, Gap] = {}
+    for part in parts:
+        tip = tips.get((part.symbol, part.first_id - 1))
+        if tip is not None and continues(tip, part):
+            tip.last_id, tip.after_ms, tip.updated_at = part.last_id, part.after_ms, timezone.now()
+            if tip.pk is not None:
+                grown[tip.pk] = tip
+        else:
+            tip = Gap(
+                symbol=symbols[part.symbol],
+                first_id=part.first_id,
+                last_id=part.last_id,
+                before_ms=part.before_ms,
+                after_ms=part.after_ms,
+                cause=part.cause,
+                evidence=part.evidence,
+            )
+            made.append(tip)
+        tips[part.symbol, tip.last_id] = tip
+    return made, list(grown.values())
 
 
 def _not_superseded(found: Iterable[GapFound]) -> list[GapFound]:
@@ -146,7 +186,8 @@ def reopen(gap: Gap, reason: str) -> bool:
 
 
 def settle(gap: Gap, absent: Iterable[Absent], still_missing: bool) -> bool:
-    """What an attempt to recover a gap came to; whether this call changed it. One that is closed meanwhile stays so.
+    """What an attempt to recover a gap came to; whether this call changed it. One that is closed meanwhile stays so,
+    and one that has grown stays open.
 
     `still_missing`: ids of it are neither stored nor known to be absent; then it is open again. Otherwise it is
     recovered; or absent, when `absent` covers all of it; or, when that covers parts, it is recovered, names them in its
@@ -192,7 +233,7 @@ def _change(gap: Gap, status: GapStatus, evidence: Mapping[str, Any]) -> bool:
     """One step, if the row has not moved on."""
     GAP_STATES.check(gap.status, status)
     merged = _merged(gap.evidence, evidence)
-    row = Gap.objects.filter(pk=gap.pk, status=gap.status)
+    row = Gap.objects.filter(pk=gap.pk, status=gap.status, last_id=gap.last_id)
     if not row.update(status=status, evidence=merged, updated_at=Now()):
         return False
     gap.status, gap.evidence = status, merged

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from collectors.books import Books, Record, Request
 from collectors.directory import sync_symbols
-from collectors.gaps import open_gaps, without
+from collectors.gaps import MOST_GROWN, open_gaps, reopen, settle, take_up, without
 from collectors.leases import Leases
 from collectors.messages import UNPROVED, GapFound
 from collectors.models import Gap, ShardLease, Symbol
@@ -48,6 +48,48 @@ def test_a_gap_that_is_found_again_is_known_also_when_there_is_a_later_one() -> 
     assert open_gaps(found) == 2
     assert open_gaps([*found, GapFound("BTCUSDT", 30, 30, "stream")]) == 1
     assert [each[:2] for each in ranges()] == [(5, 11), (20, 20), (30, 30)]
+
+
+@pytest.mark.usefixtures("_symbol")
+def test_batches_that_cannot_be_kept_make_one_gap_that_grows() -> None:
+    def lost(first: int, last: int, cause: str = "spool_full") -> int:
+        return open_gaps([GapFound("BTCUSDT", first, last, cause, first, last)])
+
+    assert [lost(10, 19), lost(20, 29), lost(20, 29)] == [1, 0, 0]
+    assert open_gaps([GapFound("BTCUSDT", first, first + 9, "spool_full", first, first + 9) for first in (30, 40)]) == 0
+    assert ranges() == [(10, 49, "spool_full")]
+    gap = Gap.objects.get()
+    assert (gap.before_ms, gap.after_ms) == (10, 49)
+    # What does not go on with it is another one, and so is what has another cause.
+    assert [lost(51, 59), lost(60, 69, "refused"), lost(70, 79, "stream"), lost(80, 89, "stream")] == [1, 1, 1, 1]
+    # A long outage makes gaps of a size that recovery likes.
+    lost(1000, 1000 + MOST_GROWN - 2)
+    assert [lost(1000 + MOST_GROWN - 1, 1000 + MOST_GROWN - 1), lost(1000 + MOST_GROWN, 20_000)] == [0, 1]
+    # In one call likewise: what waited for Postgres.
+    waited = [GapFound("BTCUSDT", first, first + 9, "refused", first, first) for first in range(50_000, 60_100, 10)]
+    assert open_gaps(waited) == 2
+
+
+@pytest.mark.usefixtures("_symbol")
+def test_a_gap_grows_only_while_nobody_recovers_it_and_nobody_settles_what_it_grew_by() -> None:
+    open_gaps([GapFound("BTCUSDT", 10, 19, "spool_full")])
+    early, late = Gap.objects.get(), Gap.objects.get()
+    open_gaps([GapFound("BTCUSDT", 20, 29, "spool_full")])
+    # Recovery saw it when it was shorter.
+    assert take_up([early]) == []
+    assert not settle(late, [], still_missing=False)
+    assert not settle(late, [(10, 19, {"source": "rest"})], still_missing=False)
+    (gap,) = take_up(Gap.objects.all())
+    assert open_gaps([GapFound("BTCUSDT", 30, 39, "spool_full")]) == 1
+    assert reopen(gap, "once more")
+    assert ranges() == [(10, 29, "spool_full"), (30, 39, "spool_full")]
+    # Where one was found before, the later one grows.
+    assert open_gaps([GapFound("BTCUSDT", 40, 49, "spool_full")]) == 0
+    assert settle(Gap.objects.get(first_id=10), [], still_missing=False)
+    assert set(Gap.objects.values_list("first_id", "last_id", "status")) == {
+        (10, 29, "recovered"),
+        (30, 49, "open"),
+    }
 
 
 @pytest.mark.usefixtures("_symbol")

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, OperationalError
 
-from collectors.gaps import Absent, is_current, uncovered, verdict_on
+from collectors.gaps import Absent, continues, is_current, uncovered, verdict_on
 from collectors.messages import BoundaryFound, GapFound
 from collectors.models import GAP_STATES, UNFINISHED, BoundaryVerdict, Gap, GapStatus, Symbol
 from dataprovider.clickhouse.shards import shard_of
@@ -100,7 +100,7 @@ class Postgres:
         """One step, if the row has not moved on."""
         GAP_STATES.check(gap.status, status)
         row = self.gaps[gap.pk]
-        if row.status != gap.status:
+        if (row.status, row.last_id) != (gap.status, gap.last_id):
             return False
         row.status = gap.status = status
         if status not in UNFINISHED:
@@ -148,7 +148,15 @@ class Postgres:
                 known.setdefault(gap.symbol.name, []).append((gap.first_id, gap.last_id))
         found = [gap for gap in found if is_current(gap, self.leases[shard_of(gap.symbol)].epoch)]
         parts = uncovered([gap for gap in found if gap.symbol in self.symbols], known)
+        made = 0
         for part in parts:
+            mine = (gap for gap in self.gaps.values() if gap.symbol.name == part.symbol)
+            tip = next((gap for gap in mine if continues(gap, part)), None)
+            if tip is not None:
+                tip.last_id, tip.after_ms = part.last_id, part.after_ms
+                self.world.note("gap", "grown", part.symbol, tip.first_id, tip.last_id)
+                continue
+            made += 1
             self.add(
                 symbol=self.symbols[part.symbol],
                 first_id=part.first_id,
@@ -158,11 +166,11 @@ class Postgres:
                 cause=part.cause,
                 evidence=part.evidence,
             )
-        return len(parts)
+        return made
 
     def _settle(self, gap: Gap, absent: list[Absent], still_missing: bool) -> bool:
         row = self.gaps[gap.pk]
-        if row.status not in UNFINISHED:
+        if row.status not in UNFINISHED or row.last_id != gap.last_id:
             return False
         gap.status = row.status
         if still_missing:

@@ -92,7 +92,11 @@ def test_gaps_and_jobs(world: World, postgres: Postgres, clickhouse: ClickHouse,
         operation = chance.choice(("found", "found", "plan", "claim", "settle", "settle", "end", "end", "late"))
         if operation == "found":
             first = chance.randrange(60)
-            found = [GapFound(SYMBOL, first, first + chance.randrange(12), "stream", None, chance.randrange(1, 10**9))]
+            cause = chance.choice(("stream", "spool_full", "spool_full"))
+            found = [
+                GapFound(SYMBOL, first, first + chance.randrange(6), cause, None, chance.randrange(1, 10**9)),
+                GapFound(SYMBOL, first + 6, first + 6 + chance.randrange(6), cause, None, chance.randrange(1, 10**9)),
+            ]
             assert real_gaps.open_gaps(found) == postgres.open_gaps(found)
         elif operation == "plan":
             assert plan_gaps() == model.plan()
