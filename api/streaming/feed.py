@@ -72,7 +72,8 @@ class Feed:
             charts = list(self.charts.values())
             await self._reading.read(self.minutes, charts, self.repaired)
             # At once: what a repair brought is to be told as that.
-            self._unread = [gap for gap in self._unread if gap not in repaired]
+            read = {gap.pk for gap in repaired}
+            self._unread = [gap for gap in self._unread if gap.pk not in read]
             told = self._combine()
             self.tell(repaired)
             if told:
@@ -162,8 +163,9 @@ class Feed:
     def take_known(self, known: Known | None) -> list[OpenGap]:
         """Note what is known now, tell subscribers whose status it changes; the gaps that were closed."""
         before, self._said = self._said, known
-        unfinished = {gap.ids for gap in known.gaps} if known is not None else set()
-        closed = [gap for gap in before.gaps if gap.ids not in unfinished] if before and known else []
+        # By its row: a gap may grow.
+        unfinished = {gap.pk for gap in known.gaps} if known is not None else set()
+        closed = [gap for gap in before.gaps if gap.pk not in unfinished] if before and known else []
         self._unread.extend(closed)
         if self._combine():
             self._repeat()

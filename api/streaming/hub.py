@@ -18,7 +18,7 @@ from api.store import Store
 from api.streaming.always import always
 from api.streaming.chart import Chart, Shown
 from api.streaming.feed import STORED_WITHIN, Feed
-from api.streaming.known import Known, OpenGap, read_known, read_repaired
+from api.streaming.known import Known, OpenGap, read_again, read_known, read_repaired
 from api.streaming.listener import Listener
 from api.streaming.minutes import LiveBar, bar_of
 from api.streaming.span import StoredSpan
@@ -222,10 +222,10 @@ class Hub:
     async def _correct(self, feed: Feed, closed: list[OpenGap]) -> None:
         while self._feeds.get(feed.symbol) is feed:
             try:
-                await feed.correct(closed)
+                await feed.correct(await self._store.ask_postgres(lambda: read_again(closed)))
                 break
-            except ClickHouseError as error:
-                logger.warning("A repair of %s is not shown yet: %s", feed.symbol, error)
+            except (DatabaseError, ClickHouseError) as error:
+                logger.warning("A repair of %s is not shown yet: %s", feed.symbol, str(error).partition("\n")[0])
                 await asyncio.sleep(1.0)
 
     async def _known_of(self, symbols: list[str]) -> dict[str, Known]:

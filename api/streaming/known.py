@@ -71,6 +71,12 @@ def read_repaired(symbol: str) -> list[OpenGap]:
     return _gaps(Gap.objects.filter(status=GapStatus.RECOVERED, symbol__name=symbol, updated_at__gte=since))
 
 
+def read_again(gaps: Sequence[OpenGap]) -> list[OpenGap]:
+    """These as they are now: one may have grown before it was closed. Raises django.db.Error while Postgres is away."""
+    now = {gap.pk: gap for gap in _gaps(Gap.objects.filter(pk__in=[gap.pk for gap in gaps]))}
+    return [now.get(gap.pk, gap) for gap in gaps]
+
+
 def _gaps(rows: QuerySet[Gap]) -> list[OpenGap]:
     fields = ("pk", "symbol__name", "first_id", "last_id", "before_ms", "after_ms", "status")
     return [

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
 import pytest
 from django.utils import timezone
 
+from api.store import Store
+from api.streaming.feed import Feed
+from api.streaming.known import Known, OpenGap
+from api.streaming.span import StoredSpan
 from collectors.gaps import mark_recovered, take_up
 from collectors.models import Gap, Symbol
 from dataprovider.clickhouse import ClickHouse
@@ -109,6 +115,34 @@ def test_a_repair_corrects_closed_candles_that_are_still_shown(
     only_new.send(action="ping")
     only_new.type("pong")
     assert NEW_YEAR + 3 * MINUTE not in only_new.candles(1)
+
+
+def test_a_gap_that_grew_is_corrected_to_its_end(
+    start_server: StartServer, clickhouse: ClickHouse, symbol: Symbol, market: Market, connect: Connect
+) -> None:
+    server = start_server()
+    store(clickhouse, [row(n, (n - 1) * MINUTE) for n in range(1, 31) if n not in (4, 5, 6)])
+    gap = gap_of(symbol, 4, 4, 2 * MINUTE, 4 * MINUTE)
+    client = connect(server)
+    client.watch("BTCUSDT", 1, initial_candles=100)
+    assert quality_of_first(client) == "partial"
+    # Between two looks of the hub it grows and is closed.
+    store(clickhouse, [row(n, (n - 1) * MINUTE) for n in (4, 5, 6)])
+    gap.last_id, gap.after_ms = 6, NEW_YEAR + 6 * MINUTE
+    gap.save()
+    recovered(gap)
+    assert client.update(NEW_YEAR + 5 * MINUTE, closed=True)["correction"] is True
+    wanted = {each["candle_time"]: each for each in rest(server, 1)}
+    client.until(lambda _: client.candles(1) == wanted, "what REST says")
+
+
+def test_a_gap_that_grows_is_not_closed() -> None:
+    gap = OpenGap(1, "BTCUSDT", 4, 4, 0, 1, recovering=False)
+    feed = Feed("BTCUSDT", cast(Store, None), cast(StoredSpan, None), lambda: 0, Known((gap,)))
+    grown = replace(gap, last_id=5)
+    assert feed.take_known(Known((grown,))) == []
+    assert feed.known == Known((grown,))
+    assert feed.take_known(Known()) == [grown]
 
 
 def test_history_on_its_way_is_loading_and_postgres_away_unknown(
