@@ -119,3 +119,26 @@ def test_a_look_up_reads_a_few_granules_of_a_large_table(client: Client, name: s
     ids = {"from_id": 0, "to_id": 2**63 - 1} if name == "trades_page" else {}
     client.execute(sql("queries", name), {**PARAMS, **ids})
     assert client.last_query.progress.rows < at_most
+
+
+@pytest.mark.parametrize("name", ["candles_first", "candles_last"])
+@pytest.mark.parametrize(("days", "threads"), [(1, 1), (31, 2)])
+def test_a_month_of_candles_is_read_by_two_threads_and_a_day_by_one(
+    client: Client, migrated_clickhouse: ClickHouse, name: str, days: int, threads: int
+) -> None:
+    symbol = "MONTHUSDT"
+    migrated_clickhouse.nodes[0].insert(
+        "insert_trades", a_trade_a_minute(symbol, 31), {"shard": 0, "epoch": 2**63}, query_id="", token=symbol
+    )
+    asked = {**PARAMS, "symbol": symbol, "since": START, "until": START + days * 24 * HOUR}
+    lines = client.execute(f"EXPLAIN PIPELINE {sql('queries', name)}", asked, settings={"max_threads": 2})
+    (read,) = (line for (line,) in lines if "MergeTreeSelect" in line)
+    assert ("× 2" in read) == (threads == 2), read
+
+
+def a_trade_a_minute(symbol: str, days: int) -> TradeColumns:
+    ids = np.arange(days * 1440, dtype=np.uint64)
+    ones = np.ones(len(ids), dtype=np.int64)
+    symbols = np.full(len(ids), symbol, dtype=object)
+    times = NEW_YEAR + ids.astype(np.int64) * 60_000
+    return TradeColumns(symbols, ids, ones, ones, ids, ids, times, ones.astype(np.uint8))

@@ -26,3 +26,8 @@ WHERE symbol = {symbol:String}
 GROUP BY symbol, open_time
 ORDER BY open_time
 LIMIT {limit:UInt32}
+-- Threads that read at least four granules of minutes each: unasked, one reads up to eight, and a month has six.
+SETTINGS
+    merge_tree_min_rows_for_concurrent_read = 32768,
+    merge_tree_min_bytes_for_concurrent_read = 1,
+    merge_tree_min_read_task_size = 1
