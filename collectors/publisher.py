@@ -102,6 +102,7 @@ class Publisher:
         self.wanted: frozenset[str] = frozenset()
         self._trades: deque[Trade] = deque(maxlen=MOST_TRADES)
         self._next_look = 0.0
+        self._beats_now = False
 
     def start(self) -> None:
         """Begin to publish."""
@@ -121,6 +122,11 @@ class Publisher:
             self._trades.extend(trades)
         self._offered.set()
 
+    def beat(self) -> None:
+        """Say now, and not only with the next heartbeat, what the worker is and carries."""
+        self._beats_now = True
+        self._offered.set()
+
     def stop(self) -> None:
         """Publish what is left, once, and end the thread."""
         self._stop.set()
@@ -137,7 +143,8 @@ class Publisher:
                 self._publish()
                 self._look()
                 now = time.monotonic()
-                if now >= next_beat or stopping:
+                if now >= next_beat or self._beats_now or stopping:
+                    self._beats_now = False
                     next_beat = now + HEARTBEAT_SECONDS
                     write_worker(self._redis, self._status())
                     self._board.write(self._redis)

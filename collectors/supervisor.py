@@ -110,8 +110,9 @@ class Supervisor:
         self._side_processes_at = self._clock() + SIDE_PROCESSES_AFTER
         while not self._stopping:
             now = self._clock()
-            if self._tend_processes(now):
-                # A new worker waits for higher epochs: every second of it is trades that go by.
+            if self._tend_processes(now) or self._hear_from_exchange(now):
+                # A new worker waits for higher epochs, a new contract for its worker: every second of it is trades that
+                # go by.
                 next_tick = now
             if now >= self._side_processes_at:
                 for side_process in self._side_processes:
@@ -120,7 +121,7 @@ class Supervisor:
             if now >= next_tick:
                 next_tick = now + TICK
                 self._ask_postgres(now)
-                self._tend_sync(now)
+                self._ask_exchange(now)
                 self._assign()
                 self._say_alive()
                 if now >= self._next_statistics:
@@ -174,29 +175,36 @@ class Supervisor:
         if self._postgres_away:
             logger.info("Postgres is back.")
         self._postgres_away = False
-        self._synced = self._synced or (self._synced_at is not None and since >= self._synced_at)
+        was_synced, self._synced = self._synced, self._synced_at is not None and since >= self._synced_at
         self._placing.take(request, answer)
         self._assign()
+        if self._synced and not was_synced:
+            self._say_alive()
 
     def _is_away(self, reason: str) -> None:
         if not self._postgres_away:
             logger.error("Postgres is away, collection goes on without it: %s", reason)
         self._postgres_away = True
 
-    def _tend_sync(self, now: float) -> None:
+    def _ask_exchange(self, now: float) -> None:
         if self._sync is None and now >= self._next_sync:
             self._next_sync = now + SYNC_SECONDS
             self._sync = self._syncer.submit(self._sync_symbols)
-        elif self._sync is not None and self._sync.done():
-            error = self._sync.exception()
-            self._sync = None
-            self._problem = ""
-            if error is None:
-                self._synced_at = now if self._synced_at is None else self._synced_at
-            else:
-                self._problem = f"The list of contracts could not be read, trying again in 30 s: {error}"
-                logger.warning("%s", self._problem)
-                self._next_sync = now + 30.0
+
+    def _hear_from_exchange(self, now: float) -> bool:
+        """Whether its list of contracts has just been read."""
+        if self._sync is None or not self._sync.done():
+            return False
+        error = self._sync.exception()
+        self._sync = None
+        self._problem = ""
+        if error is None:
+            self._synced_at = now if self._synced_at is None else self._synced_at
+            return True
+        self._problem = f"The list of contracts could not be read, trying again in 30 s: {error}"
+        logger.warning("%s", self._problem)
+        self._next_sync = now + 30.0
+        return False
 
     def _say_alive(self) -> None:
         answer = self._placing.answer

@@ -54,6 +54,8 @@ TELL_INTERVAL = 60.0
 MINUTE_GRACE_MS = 2_000
 #: Of the ten seconds a stop may take, how many are for storing what was received.
 DRAIN_SECONDS = 6.5
+#: How often it is looked whether the worker carries something else: then its heartbeat comes at once.
+GLANCE_INTERVAL = 0.2
 
 
 class Worker:
@@ -90,7 +92,8 @@ class Worker:
         self._lag_ms = 0.0
         self._exchange = StreamClock()
         self._rate, self._rate_from = 0.0, (self._clock(), 0)
-        self._next_publish = self._next_second = self._next_telling = 0.0
+        self._next_publish = self._next_second = self._next_telling = self._next_glance = 0.0
+        self._carried = (0, 0)
 
     def stop(self) -> None:
         """Drain and end soon; for signal handlers."""
@@ -147,6 +150,12 @@ class Worker:
         if now >= self._next_second:
             self._next_second = now + 1.0
             self._every_second(now)
+        if now >= self._next_glance:
+            self._next_glance = now + GLANCE_INTERVAL
+            carried = len(self._ingest.buffers), self._pool.subscribed
+            if carried != self._carried:
+                self._carried = carried
+                self._publisher.beat()
         self._take_orders()
         if self._keeper.step(now):
             self._pool.set_symbols(self._keeper.active)

@@ -31,7 +31,7 @@ LONGEST_MS = 50.0
 def measure(ground: Ground) -> list[Figure]:
     """The highest load at which 99 of 100 frames came within 50 ms, and how long they took; every frame must come."""
     ground.empty()
-    rounds, seconds = ground.choose((1, 3.0), (3, 5.0))
+    rounds, seconds = ground.choose((1, 2.0), (3, 5.0))
     kept: tuple[list[float], list[float]] | None = None
     tried = []
     _make_known(ground)

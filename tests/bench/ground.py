@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from redis import Redis
@@ -37,6 +37,13 @@ UNLIMITED = {
 }
 
 
+class Filled(Protocol):
+    """What the tables are filled with."""
+
+    def let_go(self) -> None:
+        """Close what is open for it; the trades stay."""
+
+
 class Ground:
     """A running stack. `quick`: smaller counts, shorter runs. `store`: the product's table, migrated."""
 
@@ -50,7 +57,7 @@ class Ground:
         self._web: Child | None = None
         self._web_url = ""
         #: What the product's table was filled with, for figures that share it (tests.bench.history).
-        self.filled: object = None
+        self.filled: Filled | None = None
 
     def start(self) -> None:
         """Start the services and make the tables; from here on Django's settings are those of this stack."""
@@ -74,6 +81,8 @@ class Ground:
             return
         for child in reversed(self._children):
             child.stop()
+        # ClickHouse waits five seconds for whoever is still connected.
+        self._let_go()
         if hasattr(self, "store"):
             self.store.close()
             self.redis.close()
@@ -91,8 +100,13 @@ class Ground:
 
     def empty(self) -> None:
         """Forget every stored trade."""
+        self._let_go()
         self.store.run_text("TRUNCATE TABLE trades_local")
-        self.filled = None
+
+    def _let_go(self) -> None:
+        if self.filled is not None:
+            self.filled.let_go()
+            self.filled = None
 
     def restart(self, name: str) -> float:
         """Kill a service as in a crash; seconds until it answers again."""
@@ -133,20 +147,25 @@ class Ground:
             self._while(child, self._is_subscribed, "to subscribe")
             yield
 
-    def web(self) -> str:
-        """The URL of one daphne, which is started when it is first asked for, and idle between."""
-        if self._web is not None and self._web.alive:
-            return self._web_url
+    def start_web(self) -> None:
+        """Start one daphne, if it is not there yet, without waiting for it; it is idle while nobody asks."""
+        if self._web is not None:
+            return
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        self._web_url = url = f"http://127.0.0.1:{port}"
+        self._web_url = f"http://127.0.0.1:{port}"
         environ = {**os.environ, "API_PORT": str(port)}
         daphne = [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port)]
         self._web = child = Child("web", [*daphne, "dataprovider.asgi:application"], environ, self._log("web"))
         self._children.append(child)
         child.start()
-        self._while(child, lambda: _answers(url), "to answer")
-        return url
+
+    def web(self) -> str:
+        """The URL of the daphne, which answers."""
+        self.start_web()
+        assert self._web is not None
+        self._while(self._web, lambda: _answers(self._web_url), "to answer")
+        return self._web_url
 
     def workers(self) -> list[WorkerStatus]:
         """What the workers of the running collectors said last."""

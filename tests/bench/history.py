@@ -26,6 +26,10 @@ class History:
         """All trades."""
         return self.rows + self.others * self.rows_each
 
+    def let_go(self) -> None:
+        """Hang up on the original's table."""
+        self.original.client.disconnect()
+
 
 def history(ground: Ground) -> History:
     """The month, made when it is first asked for."""
@@ -35,6 +39,7 @@ def history(ground: Ground) -> History:
     rows, others, rows_each = ground.choose((1_500_000, 100, 5_000), (60_000_000, 800, 25_000))
     original = OriginalTable(ground.address)
     made = History(rows, others, rows_each, original)
+    ground.start_web()
     seconds = timed(lambda: _fill(ground, made))
     ground.say(f"made {made.total:,} trades of {others + 1} symbols in both tables ({seconds:.0f} s)")
     ground.filled = made

@@ -19,7 +19,7 @@ PATH = f"/api/v1/data/klines/{SYMBOL}?"
 def measure(ground: Ground) -> list[Figure]:
     """The month of 173m candles one after the other; then 500 candles by several callers at once."""
     made = history(ground)
-    asked, seconds = month(), ground.choose(1.5, 4.0)
+    asked, seconds = month(), ground.choose(1.0, 4.0)
     one = {
         "timeframe": TIMEFRAME,
         "start_time": asked["since"] * 1000,
@@ -31,8 +31,8 @@ def measure(ground: Ground) -> list[Figure]:
         for timeframe in (1, 60)
     }
     port = int(ground.web().rpartition(":")[2])
-    _ask(port, one, 20)
-    waits = _ask(port, one, ground.choose(60, 300))
+    _ask(port, one, ground.choose(5, 20))
+    waits = _ask(port, one, ground.choose(30, 300))
     rates = {
         timeframe: [_together(port, many, seconds) for _ in range(ground.choose(1, 5))]
         for timeframe, many in several.items()
