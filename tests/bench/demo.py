@@ -35,7 +35,7 @@ def measure(ground: Ground) -> list[Figure]:
     p50s: list[float] = []
     p99s: list[float] = []
     polled: list[float] = []
-    watched, looked = ground.choose((50, 2.0), (200, 15.0))
+    watched, looked = ground.choose((25, 2.0), (200, 15.0))
     for turn in range(ground.choose(1, 3)):
         with _demo(ground, ground.home / f"demo-{turn}") as (url, seconds):
             starts.append(seconds)

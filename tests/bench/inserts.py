@@ -18,7 +18,7 @@ SYMBOLS_PER_SHARD = 10
 
 def measure(ground: Ground) -> list[Figure]:
     """Rows a second, one connection each, the batches at hand when the clock starts."""
-    rounds, shards = ground.choose((2, 4), (9, SHARD_COUNT))
+    rounds, shards = ground.choose((2, 2), (9, SHARD_COUNT))
     batches = [batch(symbols_of_shard(each, SYMBOLS_PER_SHARD), BATCH) for each in range(shards)]
     mixed = _mixed(batches)
     rows = [rows_of(each) for each in mixed]

@@ -70,7 +70,7 @@ def collect(
 
 def measure(ground: Ground) -> list[Figure]:
     """Trades a second, from the market's opening until the last one is stored, the exchange being faster than that."""
-    rounds, seconds, short = ground.choose((1, 2.0, 0.1), (3, 10.0, 1.0))
+    rounds, seconds, short = ground.choose((1, 1.5, 0.1), (3, 10.0, 1.0))
     own: list[Collected] = []
     other: list[float] = []
     peer: list[float] = []

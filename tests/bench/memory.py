@@ -25,7 +25,7 @@ def measure(ground: Ground) -> list[Figure]:
             if not seen or time.monotonic() - seen[-1][0] > 0.5:
                 seen.append((time.monotonic(), psutil.Process(worker.pid).memory_info().rss / 1e6))
 
-    seconds = ground.choose(2.5, 45.0)
+    seconds = ground.choose(2.0, 45.0)
     found = collect(ground, rate=RATE, seconds=seconds, workers=1, symbols=400, meanwhile=look)
     settled = [each for each in seen if each[0] - seen[0][0] >= SETTLED * seconds]
     grown = (settled[-1][1] - settled[0][1]) / (settled[-1][0] - settled[0][0]) * 60

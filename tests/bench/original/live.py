@@ -47,11 +47,12 @@ class OriginalCollector:
     def stop(self) -> None:
         """End everything."""
         self._stop.set()
+        for client in self._sockets:
+            # Nobody is to wait for the end of a read.
+            client.abort()
         for each in self._threads:
             each.join(5)
         self._writer.shutdown()
-        for client in self._sockets:
-            client.close(timeout=0)
 
     def _read(self, client: websocket.WebSocket) -> None:
         while not self._stop.is_set():
@@ -59,6 +60,10 @@ class OriginalCollector:
                 data = json.loads(client.recv())["data"]
             except websocket.WebSocketTimeoutException:
                 continue
+            except (OSError, websocket.WebSocketException):
+                if self._stop.is_set():
+                    return
+                raise
             row = (
                 data["s"],
                 data["a"],
