@@ -78,10 +78,6 @@ def _run(ground: Ground, names: Sequence[str], figures: list[Figure]) -> None:
     began = time.monotonic()
     ground.say(f"starting services in {ground.home} (load average {os.getloadavg()[0]:.1f})")
     ground.start()
-    # Django reads its settings from here on: they are those of this stack.
-    import django
-
-    django.setup()
     for name in names:
         started = time.monotonic()
         figures += importlib.import_module(f"tests.bench.{name}").measure(ground)

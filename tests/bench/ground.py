@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import shutil
@@ -22,7 +23,7 @@ from dataprovider.clickhouse import Address, ClickHouse, ClickHouseError
 from dataprovider.config import Config, load_config
 from dataprovider.embedded import ServiceStack
 from dataprovider.heartbeat import WorkerStatus, read_hosts, read_workers
-from dataprovider.running.children import Child, ChildProblem, manage, run_manage
+from dataprovider.running.children import Child, ChildProblem, manage
 from dataprovider.running.exchange import Exchange
 from tests.waiting import wait_until
 
@@ -69,7 +70,12 @@ class Ground:
             self._stack.start(), DATAPROVIDER_HOME=str(self.home), LOGS_DIR=str(self.home / "logs"), LOG_TO="files"
         )
         os.environ.update(UNLIMITED, DJANGO_SETTINGS_MODULE="dataprovider.settings")
-        run_manage(os.environ, "prepare")
+        # Django reads its settings now: they are those of this stack. A process of its own would take a second longer.
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("prepare", stdout=io.StringIO())
         self.config = load_config(os.environ, self.home)
         self.address = Address.of_nodes(self.config)[0]
         self.store = ClickHouse(self.address, pool_size=4, timeout=600.0)
@@ -137,7 +143,8 @@ class Ground:
     @contextmanager
     def collectors(self, exchange: Exchange, workers: int) -> Iterator[None]:
         """`manage.py runcollectors`, every symbol subscribed."""
-        environ = {**os.environ, **exchange.variables}
+        # Each exchange counts the weight of its own callers.
+        environ = {**os.environ, **exchange.variables, "EGRESS_NAME": f"bench-{self._numbers}"}
         child = Child(
             "collectors", manage("runcollectors", "--workers", str(workers)), environ, self._log("collectors")
         )

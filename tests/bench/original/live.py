@@ -49,7 +49,7 @@ class OriginalCollector:
         self._stop.set()
         for client in self._sockets:
             # Nobody is to wait for the end of a read.
-            client.abort()
+            client.abort()  # type: ignore[no-untyped-call]
         for each in self._threads:
             each.join(5)
         self._writer.shutdown()
