@@ -145,12 +145,14 @@ async def _vanished(pressure: Pressure) -> None:
 
 async def _write(outbox: Outbox, pressure: Pressure, send: Send) -> None:
     while True:
-        try:
-            async with asyncio.timeout(SLOW_SECONDS):
-                await pressure.relieved()
-        except TimeoutError:
-            outbox.overflown.set()
-            return
+        # A timeout costs a tenth of what a frame does: only where there is something to wait for.
+        if not pressure.is_relieved:
+            try:
+                async with asyncio.timeout(SLOW_SECONDS):
+                    await pressure.relieved()
+            except TimeoutError:
+                outbox.overflown.set()
+                return
         await send({"type": "websocket.send", "text": await outbox.next()})
 
 

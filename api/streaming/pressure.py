@@ -31,6 +31,11 @@ class Pressure:
             self._transport.unregisterProducer()
             self._transport.registerProducer(self, streaming=True)
 
+    @property
+    def is_relieved(self) -> bool:
+        """Whether the socket takes more now."""
+        return self._open.is_set()
+
     async def relieved(self) -> None:
         """Wait until the socket takes more."""
         await self._open.wait()
