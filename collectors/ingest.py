@@ -246,8 +246,8 @@ class Ingest:
 
     @property
     def buffered_rows(self) -> int:
-        """Trades not yet sealed into a batch."""
-        return sum(len(buffer.rows) for buffer in self.buffers.values())
+        """Trades not yet sealed into a batch. Of any thread."""
+        return sum(len(buffer.rows) for buffer in list(self.buffers.values()))
 
     @property
     def oldest_since(self) -> float | None:

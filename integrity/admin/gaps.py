@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -32,6 +33,8 @@ class Reason(forms.Form):
     reason = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60}), help_text="Kept as the evidence, with your name."
     )
+    #: When the question was shown (Unix time): a gap that has changed since, such as one that grew, is another one.
+    shown_at = forms.FloatField(widget=forms.HiddenInput, initial=time.time)
 
 
 class AgeFilter(admin.SimpleListFilter):
@@ -169,7 +172,7 @@ class RecoverableGapAdmin(GapAdmin):
         for gap in queryset:
             evidence = {"source": "person", "by": request.user.get_username(), "reason": form.cleaned_data["reason"]}
             try:
-                if mark_absent(gap, evidence):
+                if gap.updated_at.timestamp() <= form.cleaned_data["shown_at"] and mark_absent(gap, evidence):
                     accepted.append(gap)
             except IllegalTransition:
                 continue

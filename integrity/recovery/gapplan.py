@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from collectors.models import Gap, GapStatus
@@ -18,13 +18,18 @@ MOST_AT_ONCE = 5_000
 #: How often an archive that could not be used is looked at again: by its ETag alone, unless it was replaced.
 RECHECK = timedelta(days=1)
 
-_HELD = (*UNFINISHED_JOBS, JobStatus.FAILED, JobStatus.CANCELLED)
+_SET_ASIDE = (JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 def plan_gaps() -> int:
-    """Make a job of every cluster of open gaps that has none; how many. What was set aside or cancelled stays so."""
-    held = RecoveryJob.objects.filter(status__in=_HELD).values("gaps")
-    waiting = Gap.objects.filter(status=GapStatus.OPEN).exclude(pk__in=held.filter(gaps__isnull=False))
+    """Make a job of every cluster of open gaps that has none; how many.
+
+    What was set aside or cancelled stays so, unless the gap has grown beyond it since.
+    """
+    held = RecoveryJob.objects.filter(gaps=OuterRef("pk")).filter(
+        Q(status__in=UNFINISHED_JOBS) | Q(status__in=_SET_ASIDE, last_id__gte=OuterRef("last_id"))
+    )
+    waiting = Gap.objects.filter(~Exists(held), status=GapStatus.OPEN)
     gaps = {gap.pk: gap for gap in waiting.select_related("symbol").order_by("-opened_at")[:MOST_AT_ONCE]}
     now_ms = int(time.time() * 1000)
     clusters = clustered(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.utils import timezone
 
 from collectors.models import Gap, GapStatus
 from dataprovider.clickhouse import ClickHouse
@@ -155,7 +158,7 @@ def test_who_did_what_is_in_the_history_of_each_row(admin: Client) -> None:
         ("integrity/recoveryjob", job.pk, "retry", "Tried again."),
         ("collectors/gap", gap.pk, "accept_as_absent", "Accepted as absent upstream: it never was."),
     )
-    more = {"first": "2024-01-01", "last": "2024-01-02", "source": "auto", "reason": "it never was."}
+    more = {"first": "2024-01-01", "last": "2024-01-02", "source": "auto", "reason": "it never was.", "shown_at": "9e9"}
     for page, row, action, what in taken:
         act(admin, page, action, row, **SURE, **more)
         history = admin.get(f"/admin/{page}/{row}/history/").content.decode()
@@ -203,7 +206,15 @@ def test_accepting_a_gap_as_absent_wants_a_reason_and_keeps_it(admin: Client) ->
         admin, "collectors/gap", "accept_as_absent", gap.pk, answered="yes", reason=""
     )
     assert Gap.objects.get().status == GapStatus.OPEN
-    page = act(admin, "collectors/gap", "accept_as_absent", gap.pk, answered="yes", reason="a halt")
+    page = act(admin, "collectors/gap", "accept_as_absent", gap.pk)
+    found = re.search(r'name="shown_at" value="([0-9.]+)"', page)
+    assert found
+    sure = {"answered": "yes", "reason": "a halt", "shown_at": found[1]}
+    # It has grown since the page was shown: what is on it now nobody looked at.
+    Gap.objects.update(last_id=900, updated_at=timezone.now())
+    assert "0 of 1 gap accepted" in act(admin, "collectors/gap", "accept_as_absent", gap.pk, **sure)
+    assert Gap.objects.get().status == GapStatus.OPEN
+    page = act(admin, "collectors/gap", "accept_as_absent", gap.pk, **{**sure, "shown_at": str(time.time())})
     assert "1 of 1 gap accepted" in page
     gap.refresh_from_db()
     assert gap.status == GapStatus.ABSENT_UPSTREAM

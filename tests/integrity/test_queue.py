@@ -16,6 +16,7 @@ from dataprovider.clickhouse.shards import shard_of
 from dataprovider.states import IllegalTransition
 from integrity.models import JOB_STATES, JobStatus, RecoveryJob
 from integrity.recovery import queue
+from integrity.recovery.gapplan import plan_gaps
 from integrity.recovery.queue import Progress
 from tests.clickhouse.trades import NEW_YEAR, Row, columns
 from tests.integrity.rows import make_gap, make_job, make_symbol
@@ -130,6 +131,20 @@ def test_a_job_that_grows_does_not_become_the_same_as_another() -> None:
     queue.add_ids_jobs([(symbol, 240, 250, [make_gap(symbol, 240, 250)], 9)])
     ranges = RecoveryJob.objects.order_by("first_id", "last_id").values_list("first_id", "last_id")
     assert list(ranges) == [(100, 199), (100, 250)]
+
+
+@pytest.mark.parametrize("end", [JobStatus.FAILED, JobStatus.CANCELLED])
+def test_what_was_set_aside_stays_so_until_its_gap_has_grown_beyond_it(end: JobStatus) -> None:
+    symbol = make_symbol()
+    gap = make_gap(symbol, 100, 199)
+    assert plan_gaps() == 1
+    RecoveryJob.objects.update(status=end)
+    assert plan_gaps() == 0
+    # What was lost since has had no job of its own.
+    Gap.objects.filter(pk=gap.pk).update(last_id=250)
+    assert (plan_gaps(), plan_gaps()) == (1, 0)
+    job = RecoveryJob.objects.get(status=JobStatus.PENDING)
+    assert (job.first_id, job.last_id, list(job.gaps.all())) == (100, 250, [gap])
 
 
 def test_a_command_takes_only_the_jobs_of_its_batch() -> None:

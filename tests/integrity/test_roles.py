@@ -27,7 +27,14 @@ LOOKED_AT = (
     "integrity/monthcheck",
     "integrity/incident",
 )
-SURE = {"answered": "1", "reason": "I say so", "first": "2024-01-01", "last": "2024-01-02", "source": "auto"}
+SURE = {
+    "answered": "1",
+    "reason": "I say so",
+    "shown_at": "9e9",
+    "first": "2024-01-01",
+    "last": "2024-01-02",
+    "source": "auto",
+}
 
 
 def member(group: str) -> Client:

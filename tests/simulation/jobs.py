@@ -16,7 +16,7 @@ from integrity.recovery.queue import MOST_ATTEMPTS, Progress, pause_after
 from tests.simulation.postgres import Postgres
 from tests.simulation.world import EPOCH_MS
 
-_HELD = (*UNFINISHED_JOBS, JobStatus.FAILED, JobStatus.CANCELLED)
+_SET_ASIDE = (JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 class Jobs:
@@ -95,7 +95,7 @@ class Jobs:
         return self._postgres.ask("is_cancelled", lambda: job.pk in self._cancel)
 
     def _plan(self) -> int:
-        held = {pk for number, job in self.rows.items() if job.status in _HELD for pk in self._gaps[number]}
+        held = {pk for number, job in self.rows.items() for pk in self._gaps[number] if self._holds(job, pk)}
         waiting = {
             pk: gap for pk, gap in self._postgres.gaps.items() if gap.status == GapStatus.OPEN and pk not in held
         }
@@ -142,6 +142,12 @@ class Jobs:
                 self._gaps[number], self._due[number] = [], self._world.now
             self._gaps[number] = sorted({*self._gaps[number], *gaps})
         return len(clusters)
+
+    def _holds(self, job: RecoveryJob, gap: int) -> bool:
+        if job.status in UNFINISHED_JOBS:
+            return True
+        assert job.last_id is not None
+        return job.status in _SET_ASIDE and job.last_id >= self._postgres.gaps[gap].last_id
 
     def _near(
         self, symbol: int, ids: tuple[int, int], known: dict[tuple[int, int | None, int | None], int]
