@@ -62,3 +62,11 @@ def test_ctrl_c_while_a_service_is_paused_leaves_no_process(tmp_path: Path) -> N
             campaign.kill()
             campaign.wait()
     assert not [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_fault_that_does_not_exist_is_refused_and_those_that_do_are_named() -> None:
+    done = subprocess.run(
+        command("--only", "nonsense"), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "there is no fault 'nonsense', but: worker killed, " in done.stderr

@@ -11,11 +11,17 @@ from pathlib import Path
 
 def main(arguments: list[str]) -> int:
     """Run what was asked for; the exit status is 0 only if nothing was broken."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
     if asked.seeds is not None or asked.first_seed is not None:
         return _simulation(asked)
+    from tests.campaign.faults import EXCHANGE, PROCESSES
     from tests.campaign.options import Options
 
+    kinds = [each.name for each in (*PROCESSES, *EXCHANGE)]
+    for name in asked.only or ():
+        if name not in kinds:
+            parser.error(f"argument --only: there is no fault {name!r}, but: {', '.join(kinds)}")
     options = Options(
         seed=asked.seed,
         runs=asked.runs,
