@@ -41,6 +41,11 @@ class Candle(NamedTuple):
         return cls._make(row)
 
     @property
+    def lacking(self) -> int:
+        """How many ids between its first and its last it does not hold, as far as none is there twice."""
+        return self.last_id - self.first_id + 1 - self.aggregates
+
+    @property
     def is_contiguous(self) -> bool:
         """Whether it holds every aggregate id from its first to its last once.
 

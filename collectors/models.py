@@ -153,7 +153,13 @@ class Gap(models.Model):
 
     class Meta:
         ordering = ["-opened_at", "-id"]
-        indexes = [models.Index(fields=["status", "symbol"], name="gap_by_status")]
+        indexes = [
+            models.Index(fields=["status", "symbol"], name="gap_by_status"),
+            # Live charts ask every second what was closed lately; closed gaps are kept for ever.
+            models.Index(
+                fields=["updated_at"], name="gap_closed_lately", condition=models.Q(status=GapStatus.RECOVERED)
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["symbol", "first_id", "last_id"],

@@ -16,7 +16,7 @@ class Shown:
 
     candle: Candle
     verdict: Verdict
-    #: Whether it was sent as closed before, with other trades, or lacked some that were fetched again.
+    #: Whether it was sent as closed before, with other trades, or lacked some that have come since.
     corrected: bool = False
 
     def differs(self, candle: Candle, verdict: Verdict) -> bool:
@@ -119,7 +119,12 @@ class Chart:
             if before is not None and not before.differs(candle, verdict):
                 continue
             corrected = before is not None and (
-                before.candle != candle and (before.verdict.closed or self._is_touched(candle, repaired))
+                before.candle != candle
+                and (
+                    before.verdict.closed
+                    or candle.lacking < before.candle.lacking
+                    or self._is_touched(candle, repaired)
+                )
             )
             shown = self.shown[candle.open_time] = Shown(candle, verdict, corrected)
             self.note(candle, verdict)

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from api.apps import this_app
 from api.security.limits import address_to_count
@@ -74,18 +74,41 @@ async def serve(
     """
     if (await receive())["type"] != "websocket.connect":
         return
-    await send({"type": "websocket.accept"})
     address = address_to_count(scope["client_address"])
     app = this_app()
+    # Before the handshake ends: who connects first is the one who may stay.
+    if await app.presence.open(address):
+        try:
+            await send({"type": "websocket.accept"})
+            last = await _converse(scope, receive, send, begin=begin, beside=beside)
+        finally:
+            await app.presence.close(address)
+    else:
+        await send({"type": "websocket.accept"})
+        last = Last(POLICY_VIOLATION, f"An address may have {app.connections.most_per_address} connections.")
+    if last is not None:
+        if last.sentence:
+            await send({"type": "websocket.send", "text": error_text(last.sentence)})
+        await send({"type": "websocket.close", "code": last.code})
+
+
+class Last(NamedTuple):
+    """What a client is told that must go."""
+
+    code: int
+    sentence: str = ""
+
+
+async def _converse(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    begin: Callable[[Outbox], Talk],
+    beside: Callable[[Outbox], Coroutine[Any, Any, None]],
+) -> Last | None:
+    """All that is said until one side ends it; None when the client does."""
     outbox = Outbox()
-
-    async def dismiss(sentence: str) -> None:
-        await send({"type": "websocket.send", "text": error_text(sentence)})
-        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-
-    if not await app.presence.open(address):
-        await dismiss(f"An address may have {app.connections.most_per_address} connections.")
-        return
     talk = begin(outbox)
     pressure = Pressure(send)
     unread: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
@@ -109,15 +132,13 @@ async def serve(
         await asyncio.gather(*work, reader, return_exceptions=True)
         talk.end()
         pressure.release()
-        await app.presence.close(address)
     if outbox.overflown.is_set():
         name = scope["client_address"][:60]
         logger.warning("%s did not read what it had subscribed to: its connection is closed", name)
-        await dismiss("You read too slowly: the connection is closed.")
-    elif work[-1] in done:
-        await dismiss("The API key was revoked: the connection is closed.")
-    elif work[0] not in done:
-        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+        return Last(POLICY_VIOLATION, "You read too slowly: the connection is closed.")
+    if work[-1] in done:
+        return Last(POLICY_VIOLATION, "The API key was revoked: the connection is closed.")
+    return None if work[0] in done else Last(TRY_AGAIN_LATER)
 
 
 async def _read(receive: Receive, unread: asyncio.Queue[MutableMapping[str, Any]], pressure: Pressure) -> None:

@@ -33,9 +33,15 @@ class Feed:
     """What subscribers of one symbol share."""
 
     def __init__(
-        self, symbol: str, store: Store, span: StoredSpan, exchange_ms: Callable[[], int], known: Known | None
+        self,
+        symbol: str,
+        store: Store,
+        span: StoredSpan,
+        exchange_ms: Callable[[], int],
+        known: Known | None,
+        repaired: Sequence[OpenGap] = (),
     ) -> None:
-        """`exchange_ms` says the exchange's time."""
+        """`exchange_ms` says the exchange's time; `repaired`: gaps that were closed lately, before anybody watched."""
         self.symbol = symbol
         self.minutes = SymbolMinutes(max(0, exchange_ms() // MINUTE_MS - KEPT_MINUTES) * MINUTE_MS)
         self.charts: dict[Interval, Chart] = {}
@@ -45,10 +51,12 @@ class Feed:
         #: As subscribers are told it; None while Postgres does not say.
         self.known = known
         self._said = known
+        #: Gaps (their rows) of which it has been told that they were closed lately.
+        self._told_closed = {gap.pk for gap in repaired}
         #: Gaps that were closed and whose trades have not been read yet: still open to subscribers.
         self._unread: list[OpenGap] = []
         #: Gaps that were closed while the minutes that they touch are kept apart.
-        self.repaired: list[OpenGap] = []
+        self.repaired = list(repaired)
         #: When to read again (monotonic seconds), None: not needed.
         self.due: float | None = None
         #: When to see whether what was published before anybody listened has been stored and read (monotonic seconds).
@@ -163,13 +171,20 @@ class Feed:
     def take_known(self, known: Known | None) -> list[OpenGap]:
         """Note what is known now, tell subscribers whose status it changes; the gaps that were closed."""
         before, self._said = self._said, known
-        # By its row: a gap may grow.
-        unfinished = {gap.pk for gap in known.gaps} if known is not None else set()
-        closed = [gap for gap in before.gaps if gap.pk not in unfinished] if before and known else []
-        self._unread.extend(closed)
+        closed: dict[int, OpenGap] = {}
+        if known is not None:
+            # By its row: a gap may grow.
+            unfinished = {gap.pk for gap in known.gaps}
+            gone = [gap for gap in before.gaps if gap.pk not in unfinished] if before else []
+            lately = {gap.pk: gap for gap in known.recovered}
+            closed = {gap.pk: gap for gap in gone} | {
+                pk: gap for pk, gap in lately.items() if pk not in self._told_closed
+            }
+            self._told_closed = set(lately)
+        self._unread.extend(closed.values())
         if self._combine():
             self._repeat()
-        return closed
+        return list(closed.values())
 
     def _combine(self) -> bool:
         """Put together what subscribers are told; whether it is something new."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from django.db import DatabaseError
+from django.utils import timezone
 
 from api.binance.intervals import Interval
 from api.market import check_known, judged_candles
@@ -58,6 +59,8 @@ class Hub:
         #: The newest time known of the exchange (ms), and when it was learnt (monotonic; 0: from the store).
         self._exchange_ms = 0
         self._exchange_at = 0.0
+        #: When Postgres last said what it knows.
+        self._looked_at = timezone.now()
 
     async def subscribe(self, symbol: str, interval: Interval, initial: int, begin: Begin) -> Subscription:
         """`begin` is given the newest `initial` candles and makes a subscription, which then gets every change.
@@ -125,8 +128,7 @@ class Hub:
                 await check_known(self._store, symbol)
             known, repaired = await self._beginning_of(symbol)
             if symbol not in self._feeds:
-                feed = Feed(symbol, self._store, self._span, lambda: max(newest, self.exchange_ms), known)
-                feed.repaired = repaired
+                feed = Feed(symbol, self._store, self._span, lambda: max(newest, self.exchange_ms), known, repaired)
                 if time.monotonic() - self._listens_since < STORED_WITHIN:
                     feed.catch_up(time.monotonic() + STORED_WITHIN)
                 for bar in self._newest.get(symbol, {}).values():
@@ -230,16 +232,21 @@ class Hub:
 
     async def _known_of(self, symbols: list[str]) -> dict[str, Known]:
         """What Postgres knows of these symbols, nothing while it does not answer."""
+        now = timezone.now()
         if not symbols:
+            self._looked_at = now
             return {}
         try:
-            return await self._store.ask_postgres(lambda: read_known(symbols))
+            known = await self._store.ask_postgres(lambda: read_known(symbols, self._looked_at))
+            self._looked_at = now
+            return known
         except (DatabaseError, ClickHouseError):
             return {}
 
     async def _beginning_of(self, symbol: str) -> tuple[Known | None, list[OpenGap]]:
         """What Postgres knows of a symbol, and its gaps that were closed lately."""
+        now = timezone.now()
         try:
-            return await self._store.ask_postgres(lambda: (read_known([symbol])[symbol], read_repaired(symbol)))
+            return await self._store.ask_postgres(lambda: (read_known([symbol], now)[symbol], read_repaired(symbol)))
         except (DatabaseError, ClickHouseError):
             return None, []

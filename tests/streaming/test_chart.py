@@ -50,6 +50,23 @@ def test_what_is_read_of_the_time_before_the_minutes_counts_too() -> None:
         assert shown(chart, minutes) == [(2 + 11 - first_id, first_id, 12, 5)]
 
 
+def test_what_came_late_into_an_open_candle_corrects_it_and_what_came_after_it_does_not() -> None:
+    minutes, chart = SymbolMinutes(SEVEN), Chart("BTCUSDT", Interval(7))
+
+    def change(minute: int, first_id: int, last_id: int) -> tuple[int, bool]:
+        minutes.take(bar_of(published(minute, first_id, last_id)))
+        (changed,) = chart.changes(minutes, SEVEN)
+        return changed.candle.trades, changed.corrected
+
+    assert change(1, 11, 12) == (2, False)
+    # Three ids are skipped, of which two come.
+    assert change(2, 16, 16) == (3, False)
+    assert change(2, 16, 17) == (4, False)
+    minutes.take(bar_of(published(3, 18, 18)))
+    assert change(1, 11, 14) == (7, True)
+    assert change(3, 18, 19) == (8, False)
+
+
 def base_from(first_id: int) -> Candle:
     """What is stored of the candle's first minute, up to id 10."""
     return bar_of(published(0, first_id, 10)).candle

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import cast
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from api.store import Store
@@ -143,6 +144,31 @@ def test_a_gap_that_grows_is_not_closed() -> None:
     assert feed.take_known(Known((grown,))) == []
     assert feed.known == Known((grown,))
     assert feed.take_known(Known()) == [grown]
+
+
+def test_a_gap_that_was_opened_and_closed_between_two_looks_is_closed_once() -> None:
+    before, lately, gone = (OpenGap(pk, "BTCUSDT", pk, pk, 0, 1, recovering=False) for pk in (1, 2, 3))
+    store, span = cast(Store, None), cast(StoredSpan, None)
+    feed = Feed("BTCUSDT", store, span, lambda: 0, Known((gone,), recovered=(before,)), [before])
+    assert feed.take_known(Known((gone,), recovered=(before, lately))) == [lately]
+    # Postgres does not answer for a while.
+    assert feed.take_known(None) == []
+    assert feed.take_known(Known(recovered=(before, lately, gone))) == [gone]
+    assert feed.take_known(Known(recovered=(lately, gone))) == []
+
+
+def test_closed_candles_of_a_gap_that_nobody_saw_open_are_corrected(
+    start_server: StartServer, clickhouse: ClickHouse, symbol: Symbol, market: Market, connect: Connect
+) -> None:
+    server = start_server()
+    store(clickhouse, [row(n, (n - 1) * MINUTE) for n in range(1, 31) if n != 4])
+    client = connect(server)
+    client.watch("BTCUSDT", 1, initial_candles=100)
+    with transaction.atomic():
+        gap = gap_of(symbol, 4, 4, 2 * MINUTE, 4 * MINUTE)
+        store(clickhouse, [row(4, 3 * MINUTE)])
+        recovered(gap)
+    assert client.update(NEW_YEAR + 3 * MINUTE, closed=True)["correction"] is True
 
 
 def test_history_on_its_way_is_loading_and_postgres_away_unknown(
