@@ -7,6 +7,10 @@ import asyncio
 import socket
 from typing import Any
 
+from twisted.internet.tcp import Connection
+
+from api.streaming.prompt import PromptWriting
+
 #: The first byte of Linux's struct tcp_info (linux/tcp.h) is the state; whatever the client ended leaves this one.
 _ESTABLISHED = 1
 
@@ -24,12 +28,15 @@ class Pressure:
         self._holding: set[str] = set()
         protocol: Any = next(iter(getattr(send, "args", ())), None)
         self._transport = getattr(protocol, "transport", None)
+        self._prompt: PromptWriting | None = None
         if self._transport is not None:
             # What breaks the protocol of WebSocket gets a close code; daphne's way is to hang up.
             protocol.failByDrop = False
             # The producer of the HTTP request that the connection began as has nothing more to produce.
             self._transport.unregisterProducer()
             self._transport.registerProducer(self, streaming=True)
+            if isinstance(self._transport, Connection):
+                self._prompt = PromptWriting(self._transport)
 
     @property
     def is_relieved(self) -> bool:
@@ -72,6 +79,9 @@ class Pressure:
         if self._transport is not None:
             self._transport.unregisterProducer()
             self._transport = None
+        if self._prompt is not None:
+            self._prompt.undo()
+            self._prompt = None
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         self._open.clear()
