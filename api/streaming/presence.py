@@ -20,11 +20,16 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry as BlockingRetry
+from twisted.internet import reactor as installed
 
 from api.security.limits import LEFT_ALONE_SECONDS, PATIENCE_SECONDS
 from api.streaming.connections import Connections
 
 logger = logging.getLogger(__name__)
+
+#: Twisted's type of it says less than it can.
+reactor: Any = installed
 
 #: How often a process that has connections says so, and after how long its word is forgotten (seconds): so long the
 #: clients of a process that was killed are still counted.
@@ -40,6 +45,9 @@ class Presence:
     def __init__(self, redis_url: str, connections: Connections) -> None:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._connections = connections
+        self._redis_url = redis_url
+        #: Addresses of which this process has told that they have connections here.
+        self._told: set[str] = set()
         self._redis = AsyncRedis.from_url(
             redis_url,
             socket_timeout=PATIENCE_SECONDS,
@@ -63,6 +71,9 @@ class Presence:
         if not await self._tell_of(address, self._connections.most_per_address):
             self._connections.close(address)
             return False
+        if self._task is None:
+            # daphne does not wait for what its connections have to say when it is stopped.
+            reactor.addSystemEventTrigger("after", "shutdown", self._take_leave)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
         return True
@@ -95,7 +106,30 @@ class Presence:
                 logger.debug("Connections are counted for this process alone while Valkey is away: %s", error)
                 self._ask_again_at = time.monotonic() + LEFT_ALONE_SECONDS
                 return True
+            if own and answer:
+                self._told.add(address)
+            elif not own:
+                self._told.discard(address)
         return bool(answer)
+
+    def _take_leave(self) -> None:
+        """Say that this process has no connections any more: its clients come back to others at once."""
+        redis = Redis.from_url(
+            self._redis_url,
+            socket_timeout=PATIENCE_SECONDS,
+            socket_connect_timeout=PATIENCE_SECONDS,
+            retry=BlockingRetry(NoBackoff(), 0),
+        )
+        try:
+            with redis.pipeline(transaction=False) as leave:
+                leave.delete(f"{_PREFIX}{self.process}")
+                for address in self._told:
+                    leave.hdel(f"{_OF_ADDRESS}{address}", self.process)
+                leave.execute()
+        except RedisError as error:
+            logger.debug("What was told of connections runs out by itself: %s", error)
+        finally:
+            redis.close()
 
     async def _run(self) -> None:
         key = f"{_PREFIX}{self.process}"

@@ -30,6 +30,12 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self._process = process
 
+    def stop(self) -> None:
+        """It is told to end, and has ended."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(timeout=10)
+
     def kill(self) -> None:
         """It is gone from one moment to the next."""
         assert self._process is not None

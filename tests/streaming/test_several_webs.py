@@ -214,6 +214,18 @@ def test_requests_are_counted_by_all_together(start_webs: StartWebs) -> None:
     assert [refusal(webs.front.get("/api/v1/tickers/"))[:2] for _ in range(2)] == [(429, "RATE_LIMITED")] * 2
 
 
+def test_the_connections_of_one_that_is_stopped_do_not_count_any_more(start_webs: StartWebs, connect: Connect) -> None:
+    webs = start_webs(WEBSOCKET_CONNECTIONS_PER_IP="3", WEBSOCKET_HEARTBEAT_SECONDS="1")
+    before = [connect(webs.servers[0]) for _ in range(3)]
+    assert connect(webs.servers[1]).next()["type"] == "error"
+    webs.servers[0].stop()
+    after = [connect(webs.servers[1]) for _ in range(3)]
+    assert [client.next()["type"] for client in after] == ["heartbeat"] * 3
+    for client in before:
+        with pytest.raises((websocket.WebSocketException, OSError)):
+            client.until(lambda _: False, "anything but the end")
+
+
 def test_connections_are_counted_by_all_together_and_those_of_a_killed_one_not_for_long(
     start_webs: StartWebs, connect: Connect
 ) -> None:
