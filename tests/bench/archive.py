@@ -30,7 +30,7 @@ DAY_SECONDS = 86_400
 
 def measure(ground: Ground) -> list[Figure]:
     """Trades a second of whole jobs, one recovery worker; the original's way reads the same files."""
-    days, per_day, rounds = ground.choose((1, 400_000, 1), (4, 1_500_000, 3))
+    days, per_day, rounds = ground.choose((1, 300_000, 1), (4, 1_500_000, 3))
     read = ground.choose(2 * BATCH, per_day)
     overlay = ground.home / "overlay"
     for number in range(days):

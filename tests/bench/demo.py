@@ -36,7 +36,7 @@ def measure(ground: Ground) -> list[Figure]:
     p50s: list[float] = []
     p99s: list[float] = []
     polled: list[float] = []
-    watched, looked = ground.choose((25, 2.0), (200, 15.0))
+    watched, looked = ground.choose((25, 1.5), (200, 15.0))
     symbols = ground.choose(*SYMBOLS)
     for turn in range(ground.choose(1, 3)):
         with _demo(ground, ground.home / f"demo-{turn}", symbols) as (url, seconds):

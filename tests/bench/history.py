@@ -36,7 +36,7 @@ def history(ground: Ground) -> History:
     if isinstance(ground.filled, History):
         return ground.filled
     ground.empty()
-    rows, others, rows_each = ground.choose((1_200_000, 100, 2_000), (60_000_000, 800, 25_000))
+    rows, others, rows_each = ground.choose((600_000, 100, 500), (60_000_000, 800, 25_000))
     original = OriginalTable(ground.address)
     made = History(rows, others, rows_each, original)
     ground.start_web()

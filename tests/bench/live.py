@@ -20,6 +20,8 @@ from tests.waiting import wait_until
 SYMBOLS = 200
 #: More than can be taken: what is measured is how quickly it is.
 RATE = 120_000
+#: The same for those that take less: what was sent until it stops is all to be taken.
+RATE_FOR_OTHERS = 40_000
 WORKERS = 2
 
 
@@ -74,13 +76,13 @@ def collect(
 
 def measure(ground: Ground) -> list[Figure]:
     """Trades a second, from the market's opening until the last one is stored, the exchange being faster than that."""
-    rounds, seconds, short = ground.choose((1, 1.5, 0.1), (3, 10.0, 1.0))
+    rounds, seconds, short = ground.choose((1, 1.5, 0.5), (3, 10.0, 2.0))
     own: list[Collected] = []
     other: list[float] = []
     peer: list[float] = []
     for turn in range(rounds):
         own.append(collect(ground, rate=RATE, seconds=seconds, workers=WORKERS))
-        with ground.exchange(symbols=SYMBOLS, rate=RATE, buffer_megabytes=4000) as exchange:
+        with ground.exchange(symbols=SYMBOLS, rate=RATE_FOR_OTHERS, buffer_megabytes=4000) as exchange:
             peer.append(_only_read(exchange, short))
             other.append(_originally(ground, exchange, short))
         ground.say(

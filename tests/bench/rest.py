@@ -19,7 +19,7 @@ PATH = f"/api/v1/data/klines/{SYMBOL}?"
 def measure(ground: Ground) -> list[Figure]:
     """The month of 173m candles one after the other; then 500 candles by several callers at once."""
     made = history(ground)
-    asked, seconds = month(), ground.choose(1.0, 4.0)
+    asked, seconds = month(), ground.choose(0.7, 4.0)
     one = {
         "timeframe": TIMEFRAME,
         "start_time": asked["since"] * 1000,
