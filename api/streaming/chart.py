@@ -123,6 +123,7 @@ class Chart:
                 and (
                     before.verdict.closed
                     or candle.lacking < before.candle.lacking
+                    or candle.first_id < before.candle.first_id
                     or self._is_touched(candle, repaired)
                 )
             )

@@ -80,7 +80,7 @@ async def serve(
     if await app.presence.open(address):
         try:
             await send({"type": "websocket.accept"})
-            last = await _converse(scope, receive, send, begin=begin, beside=beside)
+            last = await converse(scope, receive, send, begin=begin, beside=beside)
         finally:
             await app.presence.close(address)
     else:
@@ -99,7 +99,7 @@ class Last(NamedTuple):
     sentence: str = ""
 
 
-async def _converse(
+async def converse(
     scope: Scope,
     receive: Receive,
     send: Send,
@@ -138,7 +138,8 @@ async def _converse(
         return Last(POLICY_VIOLATION, "You read too slowly: the connection is closed.")
     if work[-1] in done:
         return Last(POLICY_VIOLATION, "The API key was revoked: the connection is closed.")
-    return None if work[0] in done else Last(TRY_AGAIN_LATER)
+    listened, *_ = work
+    return None if listened in done and listened.exception() is None else Last(TRY_AGAIN_LATER)
 
 
 async def _read(receive: Receive, unread: asyncio.Queue[MutableMapping[str, Any]], pressure: Pressure) -> None:

@@ -51,6 +51,8 @@ class Feed:
         #: As subscribers are told it; None while Postgres does not say.
         self.known = known
         self._said = known
+        #: The last that Postgres said.
+        self._last = known
         #: Gaps (their rows) of which it has been told that they were closed lately.
         self._told_closed = {gap.pk for gap in repaired}
         #: Gaps that were closed and whose trades have not been read yet: still open to subscribers.
@@ -170,17 +172,17 @@ class Feed:
 
     def take_known(self, known: Known | None) -> list[OpenGap]:
         """Note what is known now, tell subscribers whose status it changes; the gaps that were closed."""
-        before, self._said = self._said, known
+        self._said = known
         closed: dict[int, OpenGap] = {}
         if known is not None:
             # By its row: a gap may grow.
             unfinished = {gap.pk for gap in known.gaps}
-            gone = [gap for gap in before.gaps if gap.pk not in unfinished] if before else []
+            gone = [gap for gap in self._last.gaps if gap.pk not in unfinished] if self._last else []
             lately = {gap.pk: gap for gap in known.recovered}
             closed = {gap.pk: gap for gap in gone} | {
                 pk: gap for pk, gap in lately.items() if pk not in self._told_closed
             }
-            self._told_closed = set(lately)
+            self._told_closed, self._last = set(lately), known
         self._unread.extend(closed.values())
         if self._combine():
             self._repeat()

@@ -57,12 +57,14 @@ class Known:
     recovered: Sequence[OpenGap] = field(default=(), compare=False)
 
 
-def read_known(symbols: Iterable[str], since: datetime) -> dict[str, Known]:
-    """What is known of these symbols now; `since`: the last look. Raises django.db.Error while Postgres is away."""
+def read_known(symbols: Iterable[str], looked_at: datetime) -> dict[str, Known]:
+    """What is known of these symbols now; `looked_at`: the last time. Raises django.db.Error while Postgres is away."""
     wanted = list(symbols)
+    # Not longer ago than what was closed before anybody watched a symbol is known (read_repaired).
+    since = max(looked_at - OTHER_CLOCKS, timezone.now() - LATELY)
     # The open ones first: what is closed between the two questions is then in both answers, and not in neither.
     open_ones = _gaps(Gap.objects.filter(status__in=UNFINISHED, symbol__name__in=wanted))
-    recovered = _by_symbol(_gaps(_recovered(since - OTHER_CLOCKS).filter(symbol__name__in=wanted)))
+    recovered = _by_symbol(_gaps(_recovered(since).filter(symbol__name__in=wanted)))
     closed = {gap.pk for gaps in recovered.values() for gap in gaps}
     gaps = _by_symbol([gap for gap in open_ones if gap.pk not in closed])
     jobs = RecoveryJob.objects.filter(kind=JobKind.DAYS, status__in=UNFINISHED_JOBS, symbol__name__in=wanted)

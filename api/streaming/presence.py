@@ -21,19 +21,17 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry as BlockingRetry
-from twisted.internet import reactor as installed
 
 from api.security.limits import LEFT_ALONE_SECONDS, PATIENCE_SECONDS
 from api.streaming.connections import Connections
 
 logger = logging.getLogger(__name__)
 
-#: Twisted's type of it says less than it can.
-reactor: Any = installed
-
 #: How often a process that has connections says so, and after how long its word is forgotten (seconds): so long the
 #: clients of a process that was killed are still counted.
 EVERY, FORGOTTEN_AFTER = 1.0, 5
+#: A client that connects waits at most so long for the others' word (seconds); daphne gives up after 5.
+HANDSHAKE_SECONDS = 1.0
 _PREFIX = "dataprovider:websockets:"
 _OF_ADDRESS = "dataprovider:websockets-of:"
 _ANY_NUMBER = 2**31
@@ -68,15 +66,33 @@ class Presence:
         """
         if not self._connections.open(address):
             return False
-        if not await self._tell_of(address, self._connections.most_per_address):
+        try:
+            is_within = await self._is_within(address)
+        except BaseException:
+            self._connections.close(address)
+            raise
+        if not is_within:
             self._connections.close(address)
             return False
         if self._task is None:
+            # Only here is it sure that daphne has installed its own.
+            from twisted.internet import reactor as installed
+
+            # Twisted's type of it says less than it can.
+            reactor: Any = installed
             # daphne does not wait for what its connections have to say when it is stopped.
             reactor.addSystemEventTrigger("after", "shutdown", self._take_leave)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
         return True
+
+    async def _is_within(self, address: str) -> bool:
+        """Whether an address has no more connections than it may have with all processes, as far as there is time."""
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                return await self._tell_of(address, self._connections.most_per_address)
+        except TimeoutError:
+            return True
 
     async def close(self, address: str) -> None:
         """One less. Never raises."""
@@ -96,6 +112,7 @@ class Presence:
         # In turns: what is told last is how things stand.
         async with self._turn:
             if time.monotonic() < self._ask_again_at:
+                self._told.discard(address)
                 return True
             own = self._connections.by_address.get(address, 0)
             try:
@@ -105,6 +122,7 @@ class Presence:
             except RedisError as error:
                 logger.debug("Connections are counted for this process alone while Valkey is away: %s", error)
                 self._ask_again_at = time.monotonic() + LEFT_ALONE_SECONDS
+                self._told.discard(address)
                 return True
             if own and answer:
                 self._told.add(address)

@@ -101,7 +101,7 @@ def measure(ground: Ground) -> list[Figure]:
             "a frame at a time, json.loads, tuples",
             at_least=80_000,
             peer=Sample(peer),
-            peer_name="websocket-client with orjson, reading alone",
+            peer_name=f"websocket-client with orjson, reading alone, of {RATE_FOR_OTHERS:,} a second",
             note=f"{note}, {sum(each.sent for each in own):,} trades",
         ),
         Figure(

@@ -65,6 +65,8 @@ def test_what_came_late_into_an_open_candle_corrects_it_and_what_came_after_it_d
     minutes.take(bar_of(published(3, 18, 18)))
     assert change(1, 11, 14) == (7, True)
     assert change(3, 18, 19) == (8, False)
+    # So were its first two.
+    assert change(0, 9, 10) == (10, True)
 
 
 def base_from(first_id: int) -> Candle:

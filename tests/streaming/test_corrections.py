@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from api.store import Store
 from api.streaming.feed import Feed
-from api.streaming.known import Known, OpenGap
+from api.streaming.known import Known, OpenGap, read_known
 from api.streaming.span import StoredSpan
 from collectors.gaps import mark_recovered, take_up
 from collectors.models import Gap, Symbol
@@ -155,6 +155,28 @@ def test_a_gap_that_was_opened_and_closed_between_two_looks_is_closed_once() -> 
     assert feed.take_known(None) == []
     assert feed.take_known(Known(recovered=(before, lately, gone))) == [gone]
     assert feed.take_known(Known(recovered=(lately, gone))) == []
+
+
+def test_what_was_closed_since_the_last_look_is_read_but_not_what_was_closed_long_ago(symbol: Symbol) -> None:
+    now = timezone.now()
+    for minutes in (1, 5, 20):
+        gap = gap_of(symbol, minutes, minutes, 0, 1)
+        recovered(gap)
+        Gap.objects.filter(pk=gap.pk).update(updated_at=now - timedelta(minutes=minutes))
+
+    def closed(minutes: float) -> list[int]:
+        known = read_known(["BTCUSDT"], now - timedelta(minutes=minutes))["BTCUSDT"]
+        return [each.first_id for each in known.recovered]
+
+    assert (closed(0), closed(0.9), closed(3), closed(60)) == ([], [1], [1], [1, 5])
+
+
+def test_a_gap_that_was_closed_while_postgres_did_not_answer_for_long_is_closed() -> None:
+    gap = OpenGap(1, "BTCUSDT", 4, 4, 0, 1, recovering=False)
+    feed = Feed("BTCUSDT", cast(Store, None), cast(StoredSpan, None), lambda: 0, Known((gap,)))
+    assert feed.take_known(None) == []
+    assert feed.take_known(Known()) == [gap]
+    assert feed.take_known(Known()) == []
 
 
 def test_closed_candles_of_a_gap_that_nobody_saw_open_are_corrected(
