@@ -44,8 +44,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"smaller tables and shorter runs: about a minute and {DISK[0] // 10**9} GB of disk, instead of about "
-        f"twenty minutes and {DISK[1] // 10**9} GB",
+        help=f"smaller tables and shorter runs: less than a minute and {DISK[0] // 10**9} GB of disk, instead of "
+        f"20 to 25 minutes and {DISK[1] // 10**9} GB",
     )
     parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="NAME", help=f"only these: {' '.join(MEASURES)}")
     parser.add_argument("--json", action="store_true", help="one object instead of the table; null: not measured")
