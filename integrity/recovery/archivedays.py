@@ -38,7 +38,9 @@ class ArchiveDays:
         the disk and a stop.
         """
         known = ArchiveFile.objects.filter(symbol=name.symbol, period=name.period, date=name.date).first()
-        bad_etag = known.etag if known is not None and known.verdict != FileVerdict.GOOD else ""
+        # A checksum that did not match may itself have been the wrong one, and is put right in a file of its own.
+        is_bad = known is not None and known.verdict not in (FileVerdict.GOOD, FileVerdict.CHECKSUM)
+        bad_etag = known.etag if known is not None and is_bad else ""
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
             fetched = self._archives.fetch(name, self._folder, known_etag=bad_etag, give_up=self._give_up)
